@@ -1,0 +1,49 @@
+"""`pas augment`: print a prompt with its complement."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from .inputs import DeviceOption, JsonOption, ModelOption, PromptArgument, load, read_prompt
+
+
+def augment(
+    prompt: PromptArgument = None,
+    as_json: JsonOption = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the complement alone, as it comes.")] = False,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Print the augmented prompt: your text unchanged, then the complement.
+
+    Where nothing is added, your text comes out as it went in and the reason goes to standard error.
+
+    Examples:
+
+      pas augment "How many birds are left?"
+
+      cat prompt.txt | pas augment --json
+
+      pas augment --stream "Plan a weekend in Lisbon with kids"
+    """
+    text = read_prompt(prompt)
+    with load(model, device) as pas:
+        if stream:
+            for piece in pas.stream(text):
+                typer.echo(piece, nl=False)
+            typer.echo()
+            return
+        result = pas.augment(text)
+    if as_json:
+        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+        return
+    # Bytes, not print: no line ending is translated, and what cannot be encoded is not changed.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(result.text.encode("utf-8", "surrogateescape") + b"\n" * (not result.text.endswith("\n")))
+    sys.stdout.buffer.flush()
+    if not result.applied:
+        typer.echo(f"pas: nothing added ({result.reason})", err=True)

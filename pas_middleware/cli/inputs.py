@@ -1,0 +1,33 @@
+"""What the subcommands share: where the prompt comes from, and the options that choose a model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from ..pas import PAS
+
+PromptArgument = Annotated[str | None, typer.Argument(help="The prompt; standard input when it is not given, or is -.")]
+ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="A model directory; the embedded pas-mini by default.")]
+DeviceOption = Annotated[str, typer.Option("--device", "-d", help="auto, cpu or cuda.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+
+
+def read_prompt(prompt: str | None) -> str:
+    """Return the prompt given, or standard input as it is; raises InputError where neither is there."""
+    if prompt is not None and prompt != "-":
+        return prompt
+    if prompt is None and sys.stdin.isatty():
+        raise InputError("No prompt was given;", hint='write `pas augment "your prompt"` or pipe one in.')
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"Standard input is not UTF-8 at byte {error.start};", hint="convert it first.") from error
+
+
+def load(model: str | None, device: str) -> PAS:
+    """Load the model that the options name."""
+    return PAS.load(model, device=device)

@@ -1,0 +1,52 @@
+"""Subcommands of other packages, by entry points: loaded when called, listed even where their extra is missing."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from ..errors import RuntimeMissing
+
+GROUP = "pas.commands"
+#: The extra that brings what a subcommand needs.
+_EXTRAS = {"mini": "trainer,export"}
+
+
+class PluginGroup(TyperGroup):
+    """A command group that also offers the subcommands registered under `pas.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of our own subcommands, then those of the plugins."""
+        return [*super().list_commands(ctx), *sorted(_plugins())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand; one whose package cannot be imported tells which extra brings it."""
+        own = super().get_command(ctx, cmd_name)
+        plugin = _plugins().get(cmd_name)
+        return own if own is not None or plugin is None else _load(plugin)
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _load(point: EntryPoint) -> click.Command:
+    try:
+        command = get_command(point.load())
+    except (ImportError, RuntimeMissing) as error:
+        return _missing(point.name, error)
+    command.name = point.name
+    return command
+
+
+def _missing(name: str, error: Exception) -> click.Command:
+    hint = f'run `pip install "pas-middleware[{_EXTRAS.get(name, name)}]"`.'
+
+    def refuse() -> None:
+        raise RuntimeMissing(f"`pas {name}` is not installed ({error});", hint=hint)
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(name, callback=refuse, help=f"Not installed: {hint}", context_settings=settings)

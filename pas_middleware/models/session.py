@@ -1,0 +1,109 @@
+"""onnxruntime sessions: imported late, without telemetry, on the device asked for."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, ModelCorrupt, ModelIncompatible, RuntimeMissing
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def onnxruntime() -> ModuleType:
+    """Import onnxruntime; raises RuntimeMissing naming the extras where no flavour of it is installed."""
+    # From 1.29 on it would write a device id and an event database into the user's cache folder.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        module = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise RuntimeMissing(
+            "onnxruntime is not installed;",
+            hint='run `pip install "pas-middleware[cpu]"` (or `[cuda]` on an NVIDIA GPU, never both).',
+        ) from error
+    if not hasattr(module, "InferenceSession"):  # the remains of two flavours in one folder import as an empty package
+        raise RuntimeMissing(
+            "onnxruntime is installed but broken;",
+            hint='uninstall onnxruntime and onnxruntime-gpu, then run `pip install "pas-middleware[cpu]"`.',
+        )
+    return module
+
+
+def check_device(device: str) -> None:
+    """Raise ConfigError for a device that is none of auto, cpu and cuda."""
+    if device not in DEVICES:
+        raise ConfigError(f"device is {device!r};", hint=f"use one of {', '.join(DEVICES)}.")
+
+
+class CpuSession:
+    """A model opened on the CPU; a forked child opens it anew, since onnxruntime's threads stay with the parent."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._path, self._threads = path, threads
+        self._lock = threading.Lock()
+        self._session: InferenceSession | None = _open_on_cpu(path, threads)
+        _OPEN.add(self)
+
+    @property
+    def outputs(self) -> dict[str, Sequence[int | str | None]]:
+        """Return the shapes of the outputs by name."""
+        return {output.name: output.shape for output in self._opened().get_outputs()}
+
+    def run(self, names: Sequence[str], feeds: dict[str, NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        """Run the model once and return the named outputs."""
+        arrays: list[NDArray[np.float32]] = self._opened().run(names, feeds)
+        return arrays
+
+    def _opened(self) -> InferenceSession:
+        if self._session is None:
+            with self._lock:
+                self._session = self._session or _open_on_cpu(self._path, self._threads)
+        return self._session
+
+    def _forked(self) -> None:
+        # Destroying the parent's session would wait for ever for threads that the child does not have, so the child
+        # gives it a reference that nobody drops.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+        self._session, self._lock = None, threading.Lock()
+
+
+_OPEN: WeakSet[CpuSession] = WeakSet()
+
+
+def _start_anew() -> None:
+    for session in list(_OPEN):
+        session._forked()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_start_anew)
+
+
+def _open_on_cpu(path: Path, threads: int) -> InferenceSession:
+    runtime = onnxruntime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads win microseconds and cost the application its cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session: InferenceSession = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class below Exception
+        if "NOT_IMPLEMENTED" in str(error):
+            raise ModelIncompatible(f"{path} needs an operator that onnxruntime lacks: {error}") from error
+        raise ModelCorrupt(f"{path} is no model that onnxruntime can open: {error}") from error
+    return session
