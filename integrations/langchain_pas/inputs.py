@@ -89,7 +89,7 @@ def _in_prompt(prompt: PromptValue) -> Slot:
 
 
 def _in_messages(messages: Sequence[BaseMessage]) -> Slot:
-    position = next((i for i in range(len(messages) - 1, -1, -1) if _is_users(messages[i])), None)
+    position = next((i for i in range(len(messages) - 1, -1, -1) if is_users(messages[i])), None)
     if position is None:
         return Slot("", lambda _: messages)
     inner = _in_message(messages[position])
@@ -97,7 +97,8 @@ def _in_messages(messages: Sequence[BaseMessage]) -> Slot:
     return replace(inner, put=lambda result: [*before, inner.put(result), *after])
 
 
-def _is_users(message: BaseMessage) -> bool:
+def is_users(message: BaseMessage) -> bool:
+    """Tell whether a message is what a user wrote."""
     # Summaries that LangChain's middleware writes, and tool results as some clients send them, are nobody's request.
     if not isinstance(message, HumanMessage) or "lc_source" in message.additional_kwargs:
         return False
@@ -106,7 +107,7 @@ def _is_users(message: BaseMessage) -> bool:
 
 
 def _in_message(message: BaseMessage) -> Slot:
-    if not _is_users(message):
+    if not is_users(message):
         return Slot("", lambda _: message)
     return Slot(_text_of(message), lambda result: _augmented(message, result), MARK in message.additional_kwargs)
 

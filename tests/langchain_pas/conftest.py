@@ -1,13 +1,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import langchain_pas.engine
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_pas import PASRunnable
 
+import langchain_pas.engine
+from langchain_pas import PASRunnable
 from pas_middleware import PAS, ScriptedModel, Settings
 
 COMPLEMENT = "Check every step before you answer."

@@ -6,8 +6,8 @@ import threading
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_pas import PASRunnable
 
+from langchain_pas import PASRunnable
 from pas_middleware import PAS, ScriptedModel
 
 COMPLEMENT = "Check every step before you answer."

@@ -2,8 +2,8 @@
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_pas import PASRunnable
 
+from langchain_pas import PASRunnable
 from pas_middleware import PAS, AugmentationError, DeadlineExceeded, GuardRejected, InputError, ScriptedModel, Settings
 
 COMPLEMENT = "Check every step before you answer."

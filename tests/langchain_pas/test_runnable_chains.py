@@ -7,8 +7,8 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
-from langchain_pas import PASRunnable
 
+from langchain_pas import PASRunnable
 from pas_middleware import PAS, AugmentationError, InputError, Proposal, ScriptedModel, Settings
 
 COMPLEMENT = "Check every step before you answer."

@@ -20,8 +20,8 @@ from langchain_core.prompt_values import (
     StringPromptValue,
 )
 from langchain_core.runnables.utils import AddableDict
-from langchain_pas import PASRunnable
 
+from langchain_pas import PASRunnable
 from pas_middleware import PAS, InputError, ScriptedModel, Settings
 
 COMPLEMENT = "Check every step before you answer."

@@ -12,9 +12,9 @@ import pytest
 from langchain_core.load import dumps
 from langchain_core.load import loads as lc_loads
 from langchain_core.runnables import ConfigurableField
-from langchain_pas import PASRunnable
 from pydantic import ValidationError
 
+from langchain_pas import PASRunnable
 from pas_middleware import PAS, Breaker, ConfigError, ModelNotFound, ScriptedModel, Settings
 
 COMPLEMENT = "Check every step before you answer."
