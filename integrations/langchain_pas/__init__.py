@@ -21,7 +21,9 @@ def __getattr__(name: str) -> Any:
     if name != "PASMiddleware":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if find_spec("langchain") is None:
-        raise RuntimeMissing("langchain is not installed;", hint='run `pip install "pas-middleware[langchain-agents]"`.')
+        raise RuntimeMissing(
+            "langchain is not installed;", hint='run `pip install "pas-middleware[langchain-agents]"`.'
+        )
     from .middleware import PASMiddleware
 
     return PASMiddleware

@@ -1,9 +1,13 @@
-"""Augment the queries that LlamaIndex answers; embeddings are made of the query as it was asked."""
+"""Augment the queries that LlamaIndex answers; whatever retrieves reads the query as it was asked."""
 
 from pas_middleware import RuntimeMissing
 
 try:
-    from .query_transform import PASComplementEvent, PASQueryTransform
+    from .agent import PASAgentMixin
+    from .events import PASComplementEvent
+    from .llm import PASLLM
+    from .query_engine import PASQueryEngine
+    from .query_transform import PASQueryTransform
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "llama_index":
         raise
@@ -11,4 +15,4 @@ except ModuleNotFoundError as error:
         "llama-index-core is not installed;", hint='run `pip install "pas-middleware[llama-index]"`.'
     ) from error
 
-__all__ = ["PASComplementEvent", "PASQueryTransform"]
+__all__ = ["PASLLM", "PASAgentMixin", "PASComplementEvent", "PASQueryEngine", "PASQueryTransform"]

@@ -8,29 +8,15 @@ from typing import Any
 
 from llama_index.core.indices.query.query_transform.base import BaseQueryTransform
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # re-exported, but not by name
-from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.prompts.mixin import PromptDictType
 from llama_index.core.schema import QueryBundle, QueryType
 
 from pas_middleware import PAS, Augmentation, Settings
 
+from .events import tell
 from .lazy import LazyPAS, Model
 
 _dispatcher = get_dispatcher(__name__)
-
-
-class PASComplementEvent(BaseEvent):
-    """Tell what was decided about one query, and in which time; fired also where nothing was added."""
-
-    complement: str
-    status: str
-    reason: str
-    elapsed_ms: float
-
-    @classmethod
-    def class_name(cls) -> str:
-        """Return the name that handlers and exporters see."""
-        return "PASComplementEvent"
 
 
 class PASQueryTransform(BaseQueryTransform):
@@ -62,24 +48,15 @@ class PASQueryTransform(BaseQueryTransform):
         if isinstance(bundle, str):
             bundle = QueryBundle(bundle, custom_embedding_strs=[bundle])
         pas = await self._pas.aget()
-        return self._answered(bundle, await pas.aaugment(bundle.query_str))
+        return self._augmented(bundle, tell(await pas.aaugment(bundle.query_str)))
 
     def _run(self, query_bundle: QueryBundle, metadata: Mapping[str, Any]) -> QueryBundle:
-        return self._answered(query_bundle, self._pas.get().augment(query_bundle.query_str))
+        return self._augmented(query_bundle, tell(self._pas.get().augment(query_bundle.query_str)))
 
-    def _answered(self, bundle: QueryBundle, result: Augmentation) -> QueryBundle:
-        _dispatcher.event(
-            PASComplementEvent(
-                complement=result.complement,
-                status=result.status,
-                reason=result.reason,
-                elapsed_ms=result.elapsed_ms,
-            )
-        )
-        return self._augmented(bundle, result.text) if result.applied else bundle
-
-    def _augmented(self, bundle: QueryBundle, text: str) -> QueryBundle:
-        strings = list(bundle.embedding_strs)
+    def _augmented(self, bundle: QueryBundle, result: Augmentation) -> QueryBundle:
+        if not result.applied:
+            return bundle
+        strings, text = list(bundle.embedding_strs), result.text
         if not self.augment_embedding:
             return replace(bundle, query_str=text, custom_embedding_strs=strings)
         # Other strings, such as HyDE's document, stay; an embedding made before is not of the augmented query.

@@ -33,4 +33,7 @@ def test_without_langchain_the_runnable_works_and_the_middleware_names_the_extra
         "from langchain_pas import PASMiddleware"
     )
     assert (run.returncode, run.stdout) == (1, "chain\n")
-    assert 'RuntimeMissing: langchain is not installed; run `pip install "pas-middleware[langchain-agents]"`.' in run.stderr
+    assert (
+        'RuntimeMissing: langchain is not installed; run `pip install "pas-middleware[langchain-agents]"`.'
+        in run.stderr
+    )

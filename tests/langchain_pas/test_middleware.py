@@ -120,9 +120,7 @@ async def test_turns_last_leaves_earlier_turns_plain(middleware, mode):
 @MODES
 async def test_turns_all_keeps_what_a_provider_has_cached(pas, mode):
     llm = model(AIMessage("A."), AIMessage("B."))
-    agent = create_agent(
-        llm, [], middleware=[PASMiddleware(pas=pas.pas, turns="all")], checkpointer=InMemorySaver()
-    )
+    agent = create_agent(llm, [], middleware=[PASMiddleware(pas=pas.pas, turns="all")], checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "1"}}
     await answer(agent, ask(QUESTION), config, mode)
     await answer(agent, ask(SECOND), config, mode)

@@ -6,9 +6,9 @@ import pytest
 from llama_index.core import Document, MockEmbedding, VectorStoreIndex
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
-from llama_index_pas import PASComplementEvent, PASQueryTransform
 from pydantic import Field
 
+from llama_index_pas import PASComplementEvent, PASQueryTransform
 from pas_middleware import PAS, ScriptedModel
 
 COMPLEMENT = "Think about what the shot does to the other birds."

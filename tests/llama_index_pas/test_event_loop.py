@@ -5,8 +5,8 @@ import threading
 
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx
-from llama_index_pas import PASQueryTransform
 
+from llama_index_pas import PASQueryTransform
 from pas_middleware import PAS, ScriptedModel
 
 QUESTION = "Ten birds sit in a tree and one is shot. How many are left?"

@@ -4,8 +4,8 @@ from llama_index.core.indices.query.query_transform import HyDEQueryTransform
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import TransformQueryEngine
 from llama_index.core.schema import QueryBundle
-from llama_index_pas import PASQueryTransform
 
+from llama_index_pas import PASQueryTransform
 from pas_middleware import PAS, ScriptedModel
 
 QUESTION = "Ten birds sit in a tree and one is shot. How many are left?"

@@ -3,14 +3,14 @@ import pickle
 import subprocess
 import sys
 
-import llama_index_pas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.schema import QueryBundle
-from llama_index_pas import PASComplementEvent, PASQueryTransform
 
+import llama_index_pas
+from llama_index_pas import PASQueryTransform
 from pas_middleware import PAS, AugmentationError, ConfigError, ModelNotFound, Proposal, ScriptedModel, Settings
 
 QUESTION = "Ten birds sit in a tree and one is shot. How many are left?"
@@ -164,11 +164,9 @@ async def test_an_event_tells_why_nothing_was_added(transform, events):
 
 
 def test_the_package_exports_its_names_and_no_more():
-    assert llama_index_pas.__all__ == ["PASComplementEvent", "PASQueryTransform"]
-    assert (llama_index_pas.PASComplementEvent, llama_index_pas.PASQueryTransform) == (
-        PASComplementEvent,
-        PASQueryTransform,
-    )
+    names = ["PASLLM", "PASAgentMixin", "PASComplementEvent", "PASQueryEngine", "PASQueryTransform"]
+    assert sorted(llama_index_pas.__all__) == sorted(names)
+    assert all(getattr(llama_index_pas, name).__name__ == name for name in names)
 
 
 @pytest.mark.parametrize(
