@@ -17,8 +17,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.output_parsers import StrOutputParser
-from langchain_pas import PASRunnable
 
+from langchain_pas import PASRunnable
 from pas_middleware import Settings
 
 QUESTION = "If there are 10 birds on a tree and one is shot dead, how many birds are on the ground?"

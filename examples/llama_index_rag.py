@@ -21,8 +21,8 @@ from llama_index.core.instrumentation.events.llm import LLMCompletionStartEvent
 from llama_index.core.llms import LLM, CompletionResponse, CompletionResponseGen, CustomLLM, LLMMetadata, MockLLM
 from llama_index.core.llms.callbacks import llm_completion_callback
 from llama_index.core.query_engine import TransformQueryEngine
-from llama_index_pas import PASComplementEvent, PASQueryTransform
 
+from llama_index_pas import PASComplementEvent, PASQueryTransform
 from pas_middleware import Settings
 
 if TYPE_CHECKING:
