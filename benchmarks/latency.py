@@ -1,50 +1,36 @@
-"""Measure what PAS costs on this machine, beside a bare sentence-transformers encode of the same base encoder.
+"""Measure what PAS costs on this machine, beside a bare sentence-transformers encode and inside LangChain.
 
     python benchmarks/latency.py [--rounds 200] [--json]
 
-Needs the extra `trainer,export` for the bare encode. Both are measured in turn, prompt by prompt, in one run.
+Needs the extras `langchain`, `trainer` and `export`. All are measured in turn, prompt by prompt, in one run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import onnxruntime
 
-from pas_middleware import PAS, Settings
-
-SENTENCE = "Compare renting and buying a flat for a family of four that may move again within five years. "
-WORDS = (6, 18, 72, 288, 2_000)
-COLD = """
-import time; started = time.perf_counter()
+from langchain_pas import PASRunnable
 from pas_middleware import PAS
-pas = PAS.load(); pas.augment("Plan a weekend in Lisbon with two kids")
-seconds = time.perf_counter() - started
+from pas_middleware.cli.bench import LENGTHS, UNHURRIED, Timing, batch_of_32, machine, side_by_side
+
+PROMPT = "Plan a weekend in Lisbon with two kids"
+PEAK = f"""
+from pas_middleware import PAS
+PAS.load().augment({PROMPT!r})
 # Not getrusage: a process inherits its parent's peak there.
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(seconds, int(peak.split()[1]) / 1024)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
-
-
-def prompt_of(words: int, number: int) -> str:
-    """Return a prompt of so many words that no cache has seen."""
-    return " ".join((SENTENCE * (words // 18 + 1)).split()[: words - 1]) + f" {number}?"
-
-
-def milliseconds(action: Callable[[str], object], prompt: str) -> float:
-    """Return how long one call takes."""
-    started = time.perf_counter()
-    action(prompt)
-    return (time.perf_counter() - started) * 1000
 
 
 def bare_encode() -> Callable[[str], object]:
@@ -57,62 +43,71 @@ def bare_encode() -> Callable[[str], object]:
     return lambda prompt: model.encode(prompt, show_progress_bar=False)
 
 
-def side_by_side(pas: PAS, encode: Callable[[str], object], words: int, rounds: int) -> dict[str, float]:
-    """Return the percentiles of PAS, a cached repeat and the bare encode for prompts of one length."""
-    cold, cached, bare = [], [], []
-    for number in range(rounds + 10):
-        prompt = prompt_of(words, number)
-        cold.append(milliseconds(pas.augment, prompt))
-        cached.append(milliseconds(pas.augment, prompt))
-        bare.append(milliseconds(encode, prompt))
-    # The first ten warm every side up.
-    p50, p99 = np.percentile(cold[10:], [50, 99])
+def cold_start(rounds: int = 9) -> float:
+    """Return the median seconds of the whole command `pas augment`, from its start to its exit."""
+    command = [sys.executable, "-m", "pas_middleware", "augment", PROMPT]
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Return every figure."""
+    start = cold_start()
+    peak = int(subprocess.check_output([sys.executable, "-c", PEAK], text=True)) / 1024
+    encode = bare_encode()
+    with PAS.load(settings=UNHURRIED) as pas:
+        actions: dict[str, Callable[[str], object]] = {
+            "pas": pas.augment,
+            "runnable": PASRunnable(pas=pas).invoke,
+            "bare": encode,
+        }
+        rows = {words: side_by_side(actions, words, rounds) for words in LENGTHS}
+        batch = batch_of_32(pas, max(3, rounds // 20))
+        prompt = "The same prompt, asked over and over: how do tides work?"
+        cached = Timing.of(_times(pas, prompt, rounds))
     return {
-        "words": words,
-        "p50_ms": float(p50),
-        "p99_ms": float(p99),
-        "cached_p50_ms": float(np.median(cached[10:])),
-        "bare_p50_ms": float(np.median(bare[10:])),
-        "ratio": float(p50 / np.median(bare[10:])),
+        "rows": rows,
+        "cached_ms": cached.p50,
+        "batch_of_32_ms": batch,
+        "cold_start_s": start,
+        "peak_memory_mib": peak,
+        "machine": f"{machine()}, onnxruntime {onnxruntime.__version__}",
     }
 
 
-def cold_start(rounds: int = 5) -> dict[str, float]:
-    """Return the median seconds from a fresh process's import to its first complement, and its peak memory."""
-    runs = [
-        [float(value) for value in subprocess.check_output([sys.executable, "-c", COLD], text=True).split()]
-        for _ in range(rounds)
-    ]
-    seconds, mebibytes = np.median(runs, axis=0)
-    return {"cold_start_s": float(seconds), "peak_memory_mib": float(mebibytes)}
+def _times(pas: PAS, prompt: str, rounds: int) -> list[float]:
+    values = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        pas.augment(prompt)
+        values.append((time.perf_counter() - started) * 1000)
+    return values
 
 
-def machine() -> str:
-    """Name the machine: processor, cores, Python, onnxruntime."""
-    import onnxruntime
-
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    processor = names[0].split(":", 1)[1].strip() if names else platform.processor()
-    cores = len(os.sched_getaffinity(0))
-    return f"{processor}, {cores} cores, Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}"
-
-
-def markdown(rows: list[dict[str, float]], start: dict[str, float]) -> str:
+def markdown(figures: dict[str, Any]) -> str:
     """Return the README's table."""
     lines = [
-        "| prompt | PAS, p50 | PAS, p99 | asked again | bare encode, p50 | PAS ÷ bare |",
+        "| prompt | PAS, median (quartiles) | PAS, 99 % | bare encode, median | PAS ÷ bare | LangChain adds |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {r['words']:,} words | {r['p50_ms']:.1f} ms | {r['p99_ms']:.1f} ms | {r['cached_p50_ms']:.2f} ms | "
-        f"{r['bare_p50_ms']:.1f} ms | {r['ratio']:.2f} |"
-        for r in rows
-    ]
+    for words, row in figures["rows"].items():
+        pas, bare = row["pas"], row["bare"]
+        lines.append(
+            f"| {words} words | {pas.p50:.1f} ms ({pas.q1:.1f}–{pas.q3:.1f}) | {pas.p99:.1f} ms | {bare.p50:.1f} ms | "
+            f"{pas.p50 / bare.p50:.2f} | {row['runnable'].p50 - pas.p50:.2f} ms |"
+        )
+    batch, start, peak = figures["batch_of_32_ms"], figures["cold_start_s"], figures["peak_memory_mib"]
     lines += [
         "",
-        f"From a fresh process's import to its first complement: {start['cold_start_s']:.2f} s; "
-        f"peak memory {start['peak_memory_mib']:.0f} MiB.",
-        f"Machine: {machine()}.",
+        f"- A prompt asked before: {figures['cached_ms']:.2f} ms.",
+        f"- In a batch of 32: {batch['together']:.1f} ms a prompt; one by one {batch['one_by_one']:.1f} ms.",
+        f"- The whole command `pas augment`, from its start to its exit: {start:.2f} s.",
+        f"- Peak memory of a process with pas-mini: {peak:.0f} MiB.",
+        f"- Machine: {figures['machine']}.",
     ]
     return "\n".join(lines)
 
@@ -123,12 +118,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200, help="prompts a length")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
-    encode = bare_encode()
-    start = cold_start()
-    with PAS.load(settings=Settings(deadline_ms=10_000)) as pas:
-        rows = [side_by_side(pas, encode, words, options.rounds) for words in WORDS]
-    figures: dict[str, Any] = {"machine": machine(), "rows": rows, **start}
-    print(json.dumps(figures, indent=1) if options.json else markdown(rows, start))
+    figures = measure(options.rounds)
+    if options.json:
+        rows = {str(w): {name: asdict(t) for name, t in row.items()} for w, row in figures["rows"].items()}
+        print(json.dumps(figures | {"rows": rows}, indent=1))
+    else:
+        print(markdown(figures))
 
 
 if __name__ == "__main__":

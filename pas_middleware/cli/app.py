@@ -8,6 +8,7 @@ import typer
 
 from .. import __version__
 from .augment import augment
+from .bench import bench
 from .inspect import inspect
 from .plugins import PluginGroup
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(augment)
 app.command()(inspect)
+app.command()(bench)
 
 
 def _version(asked: bool) -> None:
@@ -32,6 +34,8 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Append a short complement to a prompt: how to answer it well, never the answer, never a changed request."""

@@ -23,12 +23,12 @@ def augment(
     Where nothing is added, your text comes out as it went in and the reason goes to standard error.
 
     Examples:
-
       pas augment "How many birds are left?"
 
       cat prompt.txt | pas augment --json
 
       pas augment --stream "Plan a weekend in Lisbon with kids"
+
     """
     text = read_prompt(prompt)
     with load(model, device) as pas:

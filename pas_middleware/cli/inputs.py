@@ -11,7 +11,9 @@ from ..errors import InputError
 from ..pas import PAS
 
 PromptArgument = Annotated[str | None, typer.Argument(help="The prompt; standard input when it is not given, or is -.")]
-ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="A model directory; the embedded pas-mini by default.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", "-m", help="A model directory; the embedded pas-mini by default.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", "-d", help="auto, cpu or cuda.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 

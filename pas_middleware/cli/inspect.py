@@ -21,10 +21,10 @@ def inspect(
     """Show which model is used (name, digest, languages, size), and for a prompt the decision and its reason.
 
     Examples:
-
       pas inspect
 
       pas inspect "10 birds in a tree, one is shot dead, how many are on the ground?"
+
     """
     with load(model, device) as pas:
         info = pas.model

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-import click
+import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -18,11 +19,12 @@ _EXTRAS = {"mini": "trainer,export"}
 class PluginGroup(TyperGroup):
     """A command group that also offers the subcommands registered under `pas.commands`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    # Typer has a click of its own since 0.27 and took the package before: its types have no name that holds for both.
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of our own subcommands, then those of the plugins."""
         return [*super().list_commands(ctx), *sorted(_plugins())]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a subcommand; one whose package cannot be imported tells which extra brings it."""
         own = super().get_command(ctx, cmd_name)
         plugin = _plugins().get(cmd_name)
@@ -33,20 +35,23 @@ def _plugins() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _load(point: EntryPoint) -> click.Command:
+def _load(point: EntryPoint) -> Any:
     try:
-        command = get_command(point.load())
+        command: Any = get_command(point.load())
     except (ImportError, RuntimeMissing) as error:
-        return _missing(point.name, error)
+        command = _missing(point.name, error)
     command.name = point.name
     return command
 
 
-def _missing(name: str, error: Exception) -> click.Command:
+def _missing(name: str, error: Exception) -> Any:
     hint = f'run `pip install "pas-middleware[{_EXTRAS.get(name, name)}]"`.'
+    app = typer.Typer(add_completion=False)
 
+    @app.command(
+        help=f"Not installed: {hint}", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+    )
     def refuse() -> None:
         raise RuntimeMissing(f"`pas {name}` is not installed ({error});", hint=hint)
 
-    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-    return click.Command(name, callback=refuse, help=f"Not installed: {hint}", context_settings=settings)
+    return get_command(app)
