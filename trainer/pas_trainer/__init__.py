@@ -1,0 +1,1 @@
+"""Train, curate and evaluate PAS models."""

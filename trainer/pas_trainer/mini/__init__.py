@@ -1,0 +1,1 @@
+"""pas-mini: build, calibrate and report the embedded model."""
