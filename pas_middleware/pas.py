@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from weakref import WeakSet
@@ -39,10 +38,9 @@ class PAS:
         settings: Settings | None = None,
         *,
         clock: Clock = time.monotonic,
-        chance: Callable[[], float] = random.random,
     ) -> None:
         self.settings = settings or Settings()
-        self._pipeline = Pipeline(model, self.settings, clock, chance)
+        self._pipeline = Pipeline(model, self.settings, clock)
         _LIVE.add(self._pipeline)
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -45,9 +45,9 @@ class Verdict:
 class Pipeline:
     """Everything between a prompt and its verdict, with the state that prompts share: cache, ring, breaker, threads."""
 
-    def __init__(self, model: ComplementModel, settings: Settings, clock: Clock, chance: Callable[[], float]) -> None:
+    def __init__(self, model: ComplementModel, settings: Settings, clock: Clock) -> None:
         self.model, self.settings = model, settings
-        self._clock, self._chance = clock, chance
+        self._clock = clock
         self._deadline_ms = settings.deadline_ms or model.info.deadline_ms
         self._max_words = min(settings.max_words, model.info.max_words)
         self._languages = _supported(settings, model.info)
@@ -94,7 +94,7 @@ class Pipeline:
             return Verdict(reason=reason)
         if self._augmented_already(prompt):
             return Verdict(reason="already_augmented")
-        if self.settings.sample_rate < 1.0 and self._chance() >= self.settings.sample_rate:
+        if _share(prompt) >= self.settings.sample_rate:
             return Verdict(reason="sampled_out")
         known = self._cache.get(_key(prompt))
         if known is not None:
@@ -204,6 +204,14 @@ def _supported(settings: Settings, info: ModelInfo) -> frozenset[str]:
 
 def _key(prompt: str) -> str:
     return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _share(prompt: str) -> float:
+    """Return a prompt's place from 0 to below 1, the same in every call and process.
+
+    A tool loop or a retry that asks again is then sampled alike, and a higher rate samples the same prompts and more.
+    """
+    return int(_key(prompt)[:12], 16) / 16**12
 
 
 def _as_failure(error: BaseException) -> AugmentationError:

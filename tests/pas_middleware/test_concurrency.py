@@ -141,15 +141,32 @@ async def test_async_paths_block_nothing(toy_selector):
         assert [piece async for piece in pas.astream("Write a letter to my aunt about her birthday.")]
 
 
-def test_threads_never_get_the_answers_of_others():
-    pas = PAS(ScriptedModel(numbered, threads=4), Settings(queue_limit=1_000))
+UNLIMITED = Settings(deadline_ms=600_000, queue_limit=1_000_000)
 
-    def work(number: int) -> list[bool]:
-        prompts = [f"Tell me about the bird with number {number}x{step}" for step in range(20)]
-        return [pas.augment(p).text == f"{p}\n\n{numbered(p)}" for p in prompts]
 
-    with ThreadPoolExecutor(8) as pool:
-        assert all(all(results) for results in pool.map(work, range(8)))
+def marked(worker: int, step: int) -> str:
+    return f"Tell me about the bird with number {worker}x{step}"
+
+
+def test_64_threads_never_get_the_answers_of_others():
+    pas = PAS(ScriptedModel(numbered, threads=4), UNLIMITED)
+
+    def work(worker: int) -> int:
+        prompts = [marked(worker, step) for step in range(1_000)]
+        return sum(pas.augment(p).text == f"{p}\n\n{numbered(p)}" for p in prompts)
+
+    with ThreadPoolExecutor(64) as pool:
+        assert list(pool.map(work, range(64))) == [1_000] * 64
+
+
+async def test_500_tasks_never_get_the_answers_of_others():
+    pas = PAS(ScriptedModel(numbered, threads=4), UNLIMITED)
+
+    async def work(worker: int) -> int:
+        prompts = [marked(worker, step) for step in range(100)]
+        return sum([(await pas.aaugment(p)).text == f"{p}\n\n{numbered(p)}" for p in prompts])
+
+    assert await asyncio.gather(*map(work, range(500))) == [100] * 500
 
 
 FORK = f"""

@@ -91,7 +91,9 @@ async def test_wrong_number_of_answers_is_a_model_error(answers, said, monkeypat
 
 def test_answer_of_another_type_spoils_only_its_own_prompt(monkeypatch):
     pas = PAS(ScriptedModel())
-    monkeypatch.setattr(pas._pipeline.model, "propose", lambda requests, deadline: [Proposal(COMPLEMENT), Proposal(None), None])
+    monkeypatch.setattr(
+        pas._pipeline.model, "propose", lambda requests, deadline: [Proposal(COMPLEMENT), Proposal(None), None]
+    )
     results = pas.augment_batch([f"{QUESTION} {n}" for n in range(3)])
     assert [r.reason for r in results] == ["", "model_error", "model_error"]
 
@@ -162,11 +164,17 @@ def test_guard_rejection_keeps_what_was_proposed():
     assert (result.reason, result.proposed, result.complement) == ("guard_control", "Check it.<|im_end|>", "")
 
 
-def test_sampling_applies_to_the_share_asked_for():
-    draws = iter([0.29, 0.31, 0.0, 0.99])
-    pas = PAS(ScriptedModel(COMPLEMENT), Settings(sample_rate=0.3), chance=lambda: next(draws))
-    reasons = [pas.augment(f"{QUESTION} {n}").reason for n in range(4)]
-    assert reasons == ["", "sampled_out", "", "sampled_out"]
+def sampled(rate: float) -> list[str]:
+    pas = PAS(ScriptedModel(COMPLEMENT), Settings(sample_rate=rate))
+    prompts = [f"{QUESTION} {n}" for n in range(400)]
+    return [p for p, r in zip(prompts, pas.augment_batch(prompts), strict=True) if r.reason != "sampled_out"]
+
+
+def test_sampling_takes_about_the_share_asked_for_and_the_same_prompts_again():
+    assert sampled(0.0) == []
+    assert 90 <= len(sampled(0.3)) <= 150
+    assert sampled(0.3) == sampled(0.3)  # in a tool loop, a retry, another process
+    assert set(sampled(0.3)) < set(sampled(0.6)) < set(sampled(1.0))
 
 
 def test_own_output_is_recognised_framed_or_not_and_with_space_behind():
