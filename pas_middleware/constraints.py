@@ -100,8 +100,8 @@ _BARE = [re.compile(pattern, re.I | re.M) for pattern in (*_BARE_EN.values(), *_
 _TOLD = re.compile(
     r"\b(?:how (?:do|can|to|should|would|could|does)|why (?:do|does|did|is|are)|does|did|there(?:'s| is| was)|answers|"
     r"answered|answering|replies|replied|says|said|speaks|responds|returns|i have|i've|i know|we have|"
-    r"if (?:he|she|they|it|i))\b|怎么(?:让|才|能|做|使)|怎样|如何|为什么|为啥|(?<!其)[他她](?!们的)|老师|孩子|领导|"
-    r"老板|同事|客服|"
+    r"if (?:he|she|they|it|i)|i(?:'ll| will| would) (?:answer|reply|respond))\b|"
+    "怎么(?:让|才|能|做|使)|怎样|如何|为什么|为啥|(?<!其)[他她](?!们的)|老师|孩子|领导|老板|同事|客服|"
     "男友|女友|朋友|老公|老婆|总是|老是|能不能",
     re.I,
 )

@@ -11,7 +11,10 @@ from .errors import GuardRejected
 from .words import cut_at_sentence
 
 #: Anything in angle brackets or doubled square ones reads as a tag or a token of some chat format.
-_TAG = re.compile(r"<\s*[/|!]?\s*[a-z_\uff5c|][^<>\n]{0,60}>|<<|>>|\[/?\s*(?:inst|system_?prompt|available_tools|tool_)", re.I)
+_TAG = re.compile(
+    r"<\s*[/|!]?\s*[a-z_\uff5c|][^<>\n]{0,60}>|<<|>>|<!--|-->|\[/?\s*(?:inst|system_?prompt|available_tools|tool_)",
+    re.I,
+)
 _BAR = re.compile("<\\||\\|>|\uff5c>|<\uff5c|\u2581(?:of|begin|end)\u2581", re.I)
 _ROLE = re.compile(
     r"(?:^|[\s.;])(?:###\s*)?(?:system|user|assistant|human|ai|instruction|response|tool|model)\s*:|###|"
@@ -20,7 +23,7 @@ _ROLE = re.compile(
 )
 _BRACE = re.compile(r"[{}]")
 _URL = re.compile(
-    r"(?:https?|ftp)://[^\s]+|www\.[^\s]+|[\w.+-]+@[\w-]+\.\w+|"
+    r"(?:https?|ftp)://[^\s]+|www\.[^\s]+|[\w.+-]{1,64}@[\w-]{1,63}\.\w+|"
     r"\b[a-z0-9][\w-]{0,62}\.(?:com|org|net|io|ai|cn|edu|gov|co|dev|app|info|xyz)\b(?:/\S*)?",
     re.I,
 )
@@ -53,7 +56,7 @@ def _rejected(reason: Reason, why: str) -> GuardRejected:
 def _check_characters(text: str) -> None:
     if any(unicodedata.category(c) in _INVISIBLE for c in text):
         raise _rejected("guard_control", "it holds control, direction or invisible characters")
-    # Compatibility forms (fullwidth letters and brackets) are looked through; the bar tokens are checked as written too.
+    # Fullwidth letters and brackets are looked through; the bar tokens are checked as written too.
     plain = unicodedata.normalize("NFKC", text)
     if any(p.search(t) for t in (text, plain) for p in (_TAG, _BAR, _ROLE, _BRACE)):
         raise _rejected("guard_control", "it holds a tag, a brace, or a control or role token of a chat format")

@@ -89,11 +89,12 @@ class Pipeline:
         return verdicts, waiting
 
     def _without_model(self, prompt: str, constrained: bool) -> Verdict | Request:
+        # First, since a complement may itself read as a constraint on the answer.
+        if len(prompt) <= self.settings.max_input_chars and self._augmented_already(prompt):
+            return Verdict(reason="already_augmented")
         reason = rules.reason_to_skip(prompt, max_chars=self.settings.max_input_chars, constrained=constrained)
         if reason:
             return Verdict(reason=reason)
-        if self._augmented_already(prompt):
-            return Verdict(reason="already_augmented")
         if _share(prompt) >= self.settings.sample_rate:
             return Verdict(reason="sampled_out")
         known = self._cache.get(_key(prompt))

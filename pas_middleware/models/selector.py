@@ -52,10 +52,9 @@ class Intent:
         return cls(row["id"], row["category"], bool(row["skip"]), variants)
 
     def choose(self, language: str, constraints: frozenset[str], pointed: bool) -> str:
-        """Return the variant that fits: a pointed one where wanted, else the safe one, never one in conflict."""
-        fitting = [v for v in self.variants.get(language, ()) if not v.avoid & constraints]
-        ordered = sorted(fitting, key=lambda v: v.safe == pointed)
-        return ordered[0].text if ordered else ""
+        """Return the first pointed variant that fits where one is wanted, else the safe one, "" where none fits."""
+        fitting = [v for v in self.variants.get(language, ()) if not v.avoid & constraints and (pointed or v.safe)]
+        return min(fitting, key=lambda v: v.safe).text if fitting else ""
 
 
 @dataclass(frozen=True, slots=True)

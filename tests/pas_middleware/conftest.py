@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from toy_models import write_selector
 
 # A busy machine is no counterexample.

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from toy_models import change_config, write_json
 
 from pas_middleware import PAS, ModelCorrupt, ModelIncompatible, ModelNotFound
 from pas_middleware.models.directory import MANIFEST, open_directory, sha256_of, write_manifest
+from toy_models import change_config, write_json
 
 FILES = {"pas.json", "intents.json", "model.onnx", "tokenizer.json"}
 

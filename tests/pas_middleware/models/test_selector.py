@@ -4,6 +4,10 @@ import json
 import numpy as np
 import pytest
 from onnx import save
+
+from pas_middleware import PAS, ModelCorrupt, Request, ScriptedModel, Settings
+from pas_middleware.models.directory import open_directory, write_manifest
+from pas_middleware.models.selector import Bank, Intent, Selector, Thresholds, Variant, softmax
 from toy_models import (
     CODING_GENERAL,
     DEBUG_POINTED,
@@ -20,10 +24,6 @@ from toy_models import (
     graph,
     write_json,
 )
-
-from pas_middleware import PAS, ModelCorrupt, Request, ScriptedModel, Settings
-from pas_middleware.models.directory import open_directory, write_manifest
-from pas_middleware.models.selector import Bank, Intent, Selector, Thresholds, Variant, softmax
 
 EMAIL = "Write an email to my landlord about the broken heating."
 
