@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from pas_middleware import PAS
 from pas_middleware.models.directory import open_directory
 from pas_middleware.models.selector import Bank, Intent, Selector
@@ -11,7 +12,12 @@ from pas_trainer.mini.examples import Example
 
 NAMES = ("coding.general", "writing.general", "conversation.no_complement")
 PROMPTS = {
-    "coding.general": ["Why does my Python loop never end", "Refactor this Java class", "我的代码为什么报错", "写一个排序函数"],
+    "coding.general": [
+        "Why does my Python loop never end",
+        "Refactor this Java class",
+        "我的代码为什么报错",
+        "写一个排序函数",
+    ],
     "writing.general": ["Write a poem about the sea", "Draft a letter to my aunt", "写一封邮件给房东", "帮我写一首诗"],
     "conversation.no_complement": ["Thanks a lot!", "Good evening", "谢谢你", "晚上好"],
 }
