@@ -24,6 +24,7 @@ from .inputs import DeviceOption, JsonOption, ModelOption
 #: Words of the prompts that are measured.
 LENGTHS = (20, 50, 100, 200)
 _SENTENCE = "Compare renting and buying a flat for a family of four that may move again within five years. "
+_PAUSE_S = 0.01
 _WARM_UP = 10
 #: Nothing is to be late or shed: what is measured is the time, not the policy.
 UNHURRIED = Settings(deadline_ms=60_000, queue_limit=1_000_000)
@@ -58,10 +59,14 @@ def milliseconds(action: Callable[[Any], object], given: object) -> float:
 
 
 def side_by_side(actions: dict[str, Callable[[str], object]], words: int, rounds: int) -> dict[str, Timing]:
-    """Time several actions in turn, prompt by prompt, so that a busy moment falls on all of them."""
+    """Time several actions in turn, prompt by prompt, each time in another order: a busy moment falls on all."""
     times: dict[str, list[float]] = {name: [] for name in actions}
+    order = list(actions.items())
     for number in range(rounds + _WARM_UP):
-        for place, (name, action) in enumerate(actions.items()):
+        order = [*order[1:], order[0]]
+        for place, (name, action) in enumerate(order):
+            # Some threads spin on after their work is done, torch's among them, and would slow down the next.
+            time.sleep(_PAUSE_S)
             # Prompts of its own for each action: one that is asked first must not warm a cache for the next.
             times[name].append(milliseconds(action, prompt_of(words, number * len(actions) + place)))
     return {name: Timing.of(values[_WARM_UP:]) for name, values in times.items()}
