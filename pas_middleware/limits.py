@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
 from .errors import AugmentationError, QueueFull
@@ -23,12 +22,14 @@ def is_failure(error: BaseException) -> bool:
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
-@dataclass(frozen=True, slots=True)
 class Deadline:
-    """A point in time by which a complement must be ready, on the clock that made it."""
+    """A point in time by which a complement must be ready, on the clock that made it; past at once when cancelled."""
 
-    at: float
-    clock: Clock
+    def __init__(self, at: float, clock: Clock) -> None:
+        self.at, self._clock = at, clock
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._on_cancel: list[Callable[[], None]] = []
 
     @classmethod
     def after(cls, milliseconds: float, clock: Clock) -> Deadline:
@@ -37,7 +38,22 @@ class Deadline:
 
     def left(self) -> float:
         """Return the seconds that are left, never below zero."""
-        return max(0.0, self.at - self.clock())
+        return 0.0 if self._cancelled else max(0.0, self.at - self._clock())
+
+    def cancel(self) -> None:
+        """Say that nobody waits any more."""
+        with self._lock:
+            self._cancelled, calls, self._on_cancel = True, self._on_cancel, []
+        for call in calls:
+            call()
+
+    def on_cancel(self, call: Callable[[], None]) -> None:
+        """Have something called when nobody waits any more, at once where that is so already."""
+        with self._lock:
+            if not self._cancelled:
+                self._on_cancel.append(call)
+                return
+        call()
 
 
 class CircuitBreaker:

@@ -8,15 +8,18 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import get_args, overload
 from weakref import WeakSet
 
 from . import messages
 from .augmentation import Augmentation, AugmentedMessages, Reason, Status
+from .draft import Commit
 from .errors import InputError
 from .limits import Clock
 from .models.base import ComplementModel, ModelInfo, Request
 from .models.load import load_model
-from .pipeline import Pipeline, Verdict
+from .pipeline import Pipeline
+from .screening import Verdict
 from .settings import Settings
 
 #: Prompts of a batch that share one call of the model, and so one deadline of as many times `deadline_ms`.
@@ -97,17 +100,56 @@ class PAS:
         position, text = messages.target(messages.check(chat))
         return self._placed(chat, position, await self.aaugment(text, constrained=constrained))
 
-    def stream(self, prompt: str, *, constrained: bool = False) -> Iterator[str]:
-        """Yield the complement as its sentences pass the guard; nothing where none is applied."""
-        result = self.augment(prompt, constrained=constrained)
-        if result.applied:
-            yield result.complement
+    @overload
+    def stream(self, prompt: str, *, constrained: bool = False) -> Iterator[str]: ...
+    @overload
+    def stream(self, prompt: str, *, constrained: bool = False, commit: Commit) -> Iterator[str | Augmentation]: ...
+    def stream(
+        self, prompt: str, *, constrained: bool = False, commit: Commit = "sentence"
+    ) -> Iterator[str | Augmentation]:
+        """Yield the complement as it comes; nothing where none is applied.
 
-    async def astream(self, prompt: str, *, constrained: bool = False) -> AsyncIterator[str]:
-        """Yield the complement as its sentences pass the guard, without blocking the event loop."""
-        result = await self.aaugment(prompt, constrained=constrained)
-        if result.applied:
+        `commit="sentence"` yields sentences that have passed the guard, and what was yielded is what is applied;
+        `commit="token"` yields provisional pieces, and at last the Augmentation, which may retract them.
+        """
+        started = time.perf_counter()
+        verdicts, waiting = self._pipeline.screen(_check_streamed(prompt, commit), constrained)
+        pieces = self._pipeline.stream(waiting[0], commit) if waiting else iter([verdicts[0]])
+        for piece in pieces:
+            yield from self._streamed(prompt, piece, commit, started, first=not waiting)
+
+    @overload
+    def astream(self, prompt: str, *, constrained: bool = False) -> AsyncIterator[str]: ...
+    @overload
+    def astream(
+        self, prompt: str, *, constrained: bool = False, commit: Commit
+    ) -> AsyncIterator[str | Augmentation]: ...
+    async def astream(
+        self, prompt: str, *, constrained: bool = False, commit: Commit = "sentence"
+    ) -> AsyncIterator[str | Augmentation]:
+        """Yield the complement as it comes, without blocking the event loop; otherwise like `stream`."""
+        started = time.perf_counter()
+        verdicts, waiting = await self._ascreen(_check_streamed(prompt, commit), constrained)
+        for verdict in verdicts.values():
+            for item in self._streamed(prompt, verdict, commit, started, first=True):
+                yield item
+        for request in waiting.values():
+            async for piece in self._pipeline.astream(request, commit):
+                for item in self._streamed(prompt, piece, commit, started, first=False):
+                    yield item
+
+    def _streamed(
+        self, prompt: str, piece: str | Verdict, commit: Commit, started: float, *, first: bool
+    ) -> Iterator[str | Augmentation]:
+        """Yield what a caller sees of one piece: nothing of a shadow; of a verdict, what was not streamed before."""
+        if isinstance(piece, str):
+            yield from [] if self.settings.shadow else [piece]
+            return
+        result = self._finish([prompt], {0: piece}, started)[0]
+        if first and result.applied:
             yield result.complement
+        if commit == "token":
+            yield result
 
     def close(self) -> None:
         """Stop the worker threads and release the model; later calls start them again."""
@@ -175,6 +217,14 @@ def _check_prompts(prompts: object) -> None:
     for prompt in prompts:
         if not isinstance(prompt, str):
             raise InputError(f"A prompt is {type(prompt).__name__};", hint="give a str.")
+
+
+def _check_streamed(prompt: object, commit: object) -> list[str]:
+    if commit not in get_args(Commit):
+        raise InputError(f"commit is {commit!r};", hint='use "sentence" or "token".')
+    if not isinstance(prompt, str):
+        raise InputError(f"A prompt is {type(prompt).__name__};", hint="give a str.")
+    return [prompt]
 
 
 def _chunks(numbers: list[int]) -> Iterator[list[int]]:

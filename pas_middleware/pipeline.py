@@ -1,45 +1,26 @@
-"""How one prompt is decided: what needs no model, the model within its limits, the guard."""
+"""How one prompt is decided: what needs no model, the model within its limits, the guard; whole or as a stream."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from queue import Empty, SimpleQueue
 from typing import cast
 
-from . import guard, language, rules
+from . import guard, language
 from .augmentation import REASONS, Reason
-from .cache import LRU
-from .errors import AugmentationError, ConfigError, DeadlineExceeded, GuardRejected
-from .framing import frame, needs_frame, unframed
+from .draft import Commit, Draft
+from .errors import AugmentationError, DeadlineExceeded, GuardRejected
+from .framing import frame, needs_frame
 from .limits import CircuitBreaker, Clock, Deadline, Worker, is_failure
-from .models.base import ComplementModel, ModelInfo, Proposal, Request
+from .models.base import ComplementModel, Proposal, Request
+from .screening import Screen, Verdict
 from .settings import Settings
 
-#: Recent complements, by which text that was augmented already is known again. A model that generates can be
-#: recognised only within this many and within one PAS object; the bank of a selector is recognised always.
-_RECENT = 256
 _FRAME_WORDS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was decided about one prompt; the part of an Augmentation that can be cached."""
-
-    insertion: str = ""
-    complement: str = ""
-    reason: Reason = ""
-    proposed: str = ""
-    detail: str = ""
-
-    def repeated(self) -> Verdict:
-        """Return the verdict as the cache gives it: a skip says that it was decided before, and why."""
-        if not self.reason:
-            return self
-        return replace(self, reason="cached_skip", detail="; ".join(filter(None, (self.reason, self.detail))))
 
 
 class Pipeline:
@@ -50,15 +31,17 @@ class Pipeline:
         self._clock = clock
         self._deadline_ms = settings.deadline_ms or model.info.deadline_ms
         self._max_words = min(settings.max_words, model.info.max_words)
-        self._languages = _supported(settings, model.info)
-        self.start()
+        self._screen = Screen(model, settings)
+        self._limits()
         # Loaded here, so that it costs neither the first prompt its deadline nor an event loop its breath.
         language.detect("Vorab zu laden")
 
     def start(self) -> None:
-        """Begin with empty state: at first, and in a forked child, where the parent's threads do not exist."""
-        self._cache: LRU[Verdict] = LRU(self.settings.cache_entries)
-        self._recent: LRU[bool] = LRU(_RECENT)
+        """Begin anew in a forked child, where the parent's threads do not exist and its locks may be held for ever."""
+        self._screen.start()
+        self._limits()
+
+    def _limits(self) -> None:
         self._breaker = CircuitBreaker(self.settings.breaker, self._clock)
         self.worker = Worker(self.model.info.threads, self.settings.queue_limit)
 
@@ -69,9 +52,7 @@ class Pipeline:
 
     def remember(self, complement: str) -> None:
         """Keep a complement that was applied, to know it again."""
-        self._recent.put(complement, True)
-
-    # 1) What needs no model: rules, sampling, cache, language.
+        self._screen.applied(complement)
 
     def screen(self, prompts: Sequence[str], constrained: bool) -> tuple[dict[int, Verdict], dict[int, Request]]:
         """Return the verdicts that need no model, and the requests that do, by their place among the prompts."""
@@ -79,7 +60,7 @@ class Pipeline:
         waiting: dict[int, Request] = {}
         for number, prompt in enumerate(prompts):
             try:
-                screened = self._without_model(prompt, constrained)
+                screened = self._screen.decide(prompt, constrained)
             except Exception as error:  # whatever a rule trips over, the prompt still passes
                 screened = self._failed(error)
             if isinstance(screened, Request):
@@ -88,28 +69,7 @@ class Pipeline:
                 verdicts[number] = screened
         return verdicts, waiting
 
-    def _without_model(self, prompt: str, constrained: bool) -> Verdict | Request:
-        # First, since a complement may itself read as a constraint on the answer.
-        if len(prompt) <= self.settings.max_input_chars and self._augmented_already(prompt):
-            return Verdict(reason="already_augmented")
-        reason = rules.reason_to_skip(prompt, max_chars=self.settings.max_input_chars, constrained=constrained)
-        if reason:
-            return Verdict(reason=reason)
-        if _share(prompt) >= self.settings.sample_rate:
-            return Verdict(reason="sampled_out")
-        known = self._cache.get(_key(prompt))
-        if known is not None:
-            return known.repeated()
-        found = language.detect(prompt)
-        if found not in self._languages:
-            return Verdict(reason="unsupported_language", detail=found)
-        return Request(prompt, found)
-
-    def _augmented_already(self, prompt: str) -> bool:
-        recent = self._recent.keys()
-        return bool(recent and unframed(prompt).endswith(recent)) or self.model.recognises(prompt)
-
-    # 2) The model, within the deadline, the queue and the breaker.
+    # 1) The model, within the deadline, the queue and the breaker.
 
     def propose(self, requests: list[Request]) -> list[Verdict]:
         """Ask the model, wait until the deadline, and judge its proposals; raises only where `on_error` says so."""
@@ -137,6 +97,64 @@ class Pipeline:
             return [self._failed(error)] * len(requests)
         return [self._judge(r, p) for r, p in zip(requests, proposals, strict=True)]
 
+    def stream(self, request: Request, commit: Commit) -> Iterator[str | Verdict]:
+        """Ask the model and yield pieces as they come, at last the verdict."""
+        texts: SimpleQueue[str | None] = SimpleQueue()
+        draft = self._draft(request, commit)
+        try:
+            with self._breaker.attempt(), self._asked([replace(request, on_text=texts.put)]) as (future, deadline):
+                future.add_done_callback(lambda _: texts.put(None))
+                while (text := _next_text(texts, deadline)) is not None:
+                    yield from filter(None, [draft.take(text)])
+                proposal = self._answers([request], future)[0]
+        except Exception as error:
+            yield self._cut_short(request, draft, error)
+            return
+        yield from self._drafted(request, draft, proposal)
+
+    async def astream(self, request: Request, commit: Commit) -> AsyncIterator[str | Verdict]:
+        """Do the same without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        texts: asyncio.Queue[str | None] = asyncio.Queue()
+
+        def put(text: str | None) -> None:
+            with suppress(RuntimeError):  # the loop was closed while the model still wrote
+                loop.call_soon_threadsafe(texts.put_nowait, text)
+
+        draft = self._draft(request, commit)
+        try:
+            with self._breaker.attempt(), self._asked([replace(request, on_text=put)]) as (future, deadline):
+                future.add_done_callback(lambda _: put(None))
+                while (text := await _anext_text(texts, deadline)) is not None:
+                    if piece := draft.take(text):
+                        yield piece
+                proposal = self._answers([request], future)[0]
+        except Exception as error:
+            yield self._cut_short(request, draft, error)
+            return
+        for item in self._drafted(request, draft, proposal):
+            yield item
+
+    def _draft(self, request: Request, commit: Commit) -> Draft:
+        framed = needs_frame(request.prompt)
+        return Draft(lambda text: self._check(request, text, framed), commit)
+
+    def _drafted(self, request: Request, draft: Draft, proposal: Proposal) -> Iterator[str | Verdict]:
+        """Yield the last piece and the verdict: what was kept while it was streamed is what is applied."""
+        if proposal.reason or proposal.error is not None:
+            yield self._judge(request, proposal)
+            return
+        try:
+            yield from filter(None, [draft.end(proposal.complement.strip())])
+        except GuardRejected as error:
+            yield self._failed(error, proposal.complement)
+            return
+        yield self._judge(request, replace(proposal, complement=draft.kept))
+
+    def _cut_short(self, request: Request, draft: Draft, error: Exception) -> Verdict:
+        # Sentences that were passed on are in use already: late or failed as the rest is, they are what is applied.
+        return self._judge(request, Proposal(draft.kept)) if draft.kept else self._failed(error)
+
     @contextmanager
     def _asked(self, requests: list[Request]) -> Iterator[tuple[Future[list[Proposal]], Deadline]]:
         deadline = Deadline.after(self._deadline_ms * len(requests), self._clock)
@@ -144,7 +162,8 @@ class Pipeline:
         try:
             yield future, deadline
         finally:
-            future.cancel()  # nobody waits any more: what has not begun need not
+            future.cancel()  # nobody waits any more: what has not begun need not, what has begun may stop
+            deadline.cancel()
 
     def _run(self, requests: list[Request], deadline: Deadline) -> list[Proposal]:
         try:
@@ -168,51 +187,45 @@ class Pipeline:
         reason = failure.reason if failure.reason in REASONS else "model_error"
         return Verdict(reason=cast(Reason, reason), proposed=proposed, detail=str(failure))
 
-    # 3) The guard, and what is put behind the prompt.
+    # 2) The guard, and what is put behind the prompt.
 
     def _judge(self, request: Request, proposal: Proposal) -> Verdict:
         try:
+            if proposal.error is not None:
+                return self._failed(proposal.error)
             verdict = self._guarded(request, proposal)
         except GuardRejected as error:
             verdict = self._failed(error, proposal.complement)
         except Exception as error:  # a proposal of another shape, or a fault of the guard: the prompt still passes
             return self._failed(error)
-        self._cache.put(_key(request.prompt), verdict)
+        self._screen.remember(request.prompt, verdict)
         return verdict
 
     def _guarded(self, request: Request, proposal: Proposal) -> Verdict:
         if proposal.reason:
             return Verdict(reason=proposal.reason, detail=proposal.detail)
         framed = needs_frame(request.prompt, proposal.category)
-        complement = guard.check(
-            proposal.complement.strip(),
-            request.prompt,
-            max_words=self._max_words - _FRAME_WORDS * framed,
-            prompt_language=request.language,
-        )
+        complement = self._check(request, proposal.complement.strip(), framed)
         shown = frame(complement, request.language) if framed else complement
         return Verdict(self.settings.separator + shown, complement, "", complement, proposal.detail)
 
-
-def _supported(settings: Settings, info: ModelInfo) -> frozenset[str]:
-    wanted = settings.languages or info.languages
-    unknown = [code for code in wanted if code not in info.languages]
-    if unknown:
-        known = ", ".join(info.languages)
-        raise ConfigError(f"languages has {unknown[0]!r};", hint=f"{info.name} knows {known}.")
-    return frozenset(wanted)
+    def _check(self, request: Request, complement: str, framed: bool) -> str:
+        limit = self._max_words - _FRAME_WORDS * framed
+        return guard.check(complement, request.prompt, max_words=limit, prompt_language=request.language)
 
 
-def _key(prompt: str) -> str:
-    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
+def _next_text(texts: SimpleQueue[str | None], deadline: Deadline) -> str | None:
+    try:
+        return texts.get(timeout=deadline.left())
+    except Empty:
+        return None
 
 
-def _share(prompt: str) -> float:
-    """Return a prompt's place from 0 to below 1, the same in every call and process.
-
-    A tool loop or a retry that asks again is then sampled alike, and a higher rate samples the same prompts and more.
-    """
-    return int(_key(prompt)[:12], 16) / 16**12
+async def _anext_text(texts: asyncio.Queue[str | None], deadline: Deadline) -> str | None:
+    try:
+        return texts.get_nowait() if not texts.empty() else await asyncio.wait_for(texts.get(), deadline.left())
+    except TimeoutError:
+        return None
 
 
 def _as_failure(error: BaseException) -> AugmentationError:

@@ -45,6 +45,20 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a generator picks words: the likeliest at temperature 0, else drawn, repeatably for a prompt and `seed`."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _in_range("sampling.temperature", self.temperature, 0.0, 10.0)
+        _in_range("sampling.top_p", self.top_p, 0.001, 1.0)
+        _whole_in_range("sampling.seed", self.seed, 0, 2**63 - 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How a PAS object behaves; the defaults suit a service.
 
@@ -60,6 +74,7 @@ class Settings:
     cache_entries: int = 1_024
     queue_limit: int = 64
     breaker: Breaker = Breaker()
+    sampling: Sampling = Sampling()
     sample_rate: float = 1.0
     shadow: bool = False
 
@@ -79,4 +94,6 @@ class Settings:
             raise ConfigError(f"shadow is {self.shadow!r};", hint="use True or False.")
         if not isinstance(self.breaker, Breaker):
             raise ConfigError(f"breaker is {self.breaker!r};", hint="give a Breaker(failures, window_s, open_s).")
+        if not isinstance(self.sampling, Sampling):
+            raise ConfigError(f"sampling is {self.sampling!r};", hint="give a Sampling(temperature, top_p, seed).")
         _check_languages(self.languages)

@@ -31,8 +31,11 @@ def fits(text: str, max_words: int) -> bool:
 
 def cut_at_sentence(text: str, max_words: int) -> str:
     """Return the longest run of whole sentences that fits, "" where not even the first does."""
-    if fits(text, max_words):
-        return text
+    return text if fits(text, max_words) else whole_sentences(text, max_words)
+
+
+def whole_sentences(text: str, max_words: int) -> str:
+    """Return the longest run of whole sentences at the beginning of a text that fits, the unfinished rest cut off."""
     best = ""
     # One character more than may stay, so that a mark at the edge is seen with what follows it.
     for match in _SENTENCE_END.finditer(text[: MAX_CHARS + 1]):

@@ -13,7 +13,7 @@ from ..errors import RuntimeMissing
 
 GROUP = "pas.commands"
 #: The extra that brings what a subcommand needs.
-_EXTRAS = {"mini": "trainer,export"}
+_EXTRAS = {"export": "trainer,export", "mini": "trainer,export"}
 
 
 class PluginGroup(TyperGroup):

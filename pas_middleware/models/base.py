@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..augmentation import Reason
+from ..errors import AugmentationError
 from ..limits import Deadline
+from ..settings import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class ModelInfo:
     threads: int = 1
     bytes: int = 0
     folder: str = ""
+    device: str = "cpu"
     made: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -33,22 +36,31 @@ class ModelInfo:
         return f"{self.name}@{self.digest[:12]}" if self.digest else self.name
 
 
+_GREEDY = Sampling()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt for a model, with the language that was found for it."""
+    """One prompt for a model, with the language that was found for it.
+
+    A model that writes word by word calls `on_text` from a thread of its own with all that it has written so far.
+    """
 
     prompt: str
     language: str
+    sampling: Sampling = _GREEDY
+    on_text: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a model wants to add to a prompt, or the reason why nothing; `detail` explains the decision."""
+    """What a model wants to add to a prompt, or the reason why nothing, or how it failed for this prompt alone."""
 
     complement: str = ""
     reason: Reason = ""
     category: str = ""
     detail: str = ""
+    error: AugmentationError | None = None
 
 
 class ComplementModel(Protocol):

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import ModelIncompatible
 from .base import ComplementModel
 from .directory import open_directory
+from .generator import Generator
 from .selector import Selector
 from .session import check_device
 
@@ -15,8 +16,8 @@ def load_model(folder: Path, device: str = "auto") -> ComplementModel:
     """Return the model of a directory on a device; raises ModelIncompatible where they do not go together."""
     check_device(device)
     directory = open_directory(folder)
-    if directory.kind == "selector":
-        if device == "cuda":
-            raise ModelIncompatible("A selector runs on the CPU alone;", hint='use device="cpu" or "auto".')
-        return Selector(directory)
-    raise ModelIncompatible(f"{folder} is a {directory.kind};", hint="this version runs selectors only.")
+    if directory.kind == "generator":
+        return Generator(directory, device)
+    if device == "cuda":
+        raise ModelIncompatible("A selector runs on the CPU alone;", hint='use device="cpu" or "auto".')
+    return Selector(directory)

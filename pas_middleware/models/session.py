@@ -74,9 +74,7 @@ class CpuSession:
         return self._session
 
     def _forked(self) -> None:
-        # Destroying the parent's session would wait for ever for threads that the child does not have, so the child
-        # gives it a reference that nobody drops.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+        keep_for_ever(self._session)
         self._session, self._lock = None, threading.Lock()
 
 
@@ -92,16 +90,55 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_start_anew)
 
 
+def keep_for_ever(thing: object) -> None:
+    """Give an object a reference that nobody drops.
+
+    In a forked child, destroying the parent's session would wait for ever for threads that the child does not have.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def open_session(path: Path, device: str, threads: int) -> tuple[InferenceSession, str]:
+    """Open a generator's graph; return the session and where it runs, "cpu" or "cuda".
+
+    "auto" takes CUDA where it is there. Raises RuntimeMissing where CUDA was asked for and is not.
+    """
+    if device != "cpu" and _has_cuda():
+        session = _open(path, threads, ["CUDAExecutionProvider", "CPUExecutionProvider"])
+        # onnxruntime goes on with the CPU, with a warning alone, where CUDA's libraries do not load.
+        if session.get_providers()[0] == "CUDAExecutionProvider":
+            return session, "cuda"
+    if device == "cuda":
+        raise RuntimeMissing(
+            "CUDA was asked for and cannot be used: no GPU, driver or onnxruntime-gpu;",
+            hint='run `pip install "pas-middleware[cuda]"` in an environment without onnxruntime, or use device="cpu".',
+        )
+    return _open(path, threads, ["CPUExecutionProvider"]), "cpu"
+
+
+def _has_cuda() -> bool:
+    runtime = onnxruntime()
+    if "CUDAExecutionProvider" not in runtime.get_available_providers():
+        return False
+    # Finds the libraries of the wheels nvidia-*; those of the system are found without it.
+    runtime.preload_dlls(directory="")
+    return True
+
+
 def _open_on_cpu(path: Path, threads: int) -> InferenceSession:
+    return _open(path, threads, ["CPUExecutionProvider"])
+
+
+def _open(path: Path, threads: int, providers: list[str]) -> InferenceSession:
     runtime = onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Spinning threads win microseconds and cost the application its cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that spin between nodes win a fifth; once the run is over they cost the application its cores.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
-        session: InferenceSession = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session: InferenceSession = runtime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # onnxruntime's errors share no base class below Exception
         if "NOT_IMPLEMENTED" in str(error):
             raise ModelIncompatible(f"{path} needs an operator that onnxruntime lacks: {error}") from error

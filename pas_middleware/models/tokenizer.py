@@ -15,24 +15,35 @@ from ..errors import ModelCorrupt
 HEAD_CHARS, TAIL_CHARS = 2_000, 1_000
 
 
-def excerpt(text: str) -> str:
+def excerpt(text: str, head: int = HEAD_CHARS, tail: int = TAIL_CHARS) -> str:
     """Return the head and tail of a long text, a short one as it is."""
-    if len(text) <= HEAD_CHARS + TAIL_CHARS:
-        return text
-    return f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+    return text if len(text) <= head + tail else f"{text[:head]}\n{text[-tail:]}"
+
+
+def clean(text: str) -> str:
+    """Return a text that can be encoded as UTF-8, which tokenizers needs: a lone surrogate cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Return the tokenizer of a file, set up once; raises ModelCorrupt where it is none.
+
+    Changing truncation or padding later, from several threads, raises "Already borrowed".
+    """
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception for every unreadable file
+        raise ModelCorrupt(f"{path} is no tokenizer: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 class EncoderTokenizer:
     """Turn prompts into padded ids of shape (prompts, tokens) with their attention mask."""
 
     def __init__(self, path: Path, *, max_tokens: int, tail_tokens: int) -> None:
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # tokenizers raises bare Exception for every unreadable file
-            raise ModelCorrupt(f"{path} is no tokenizer: {error}") from error
-        # Set once, here: changing truncation or padding from several threads raises "Already borrowed".
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._tokenizer = read_tokenizer(path)
         # Otherwise "[SEP]" typed by a user becomes the control token; the flag is not kept in tokenizer.json.
         self._tokenizer.encode_special_tokens = True
         self._room, self._tail = max_tokens - 2, tail_tokens
@@ -46,9 +57,7 @@ class EncoderTokenizer:
 
     def ids(self, text: str) -> list[int]:
         """Return the ids of one text between its two markers, the middle of a long one left out."""
-        # A lone surrogate cannot be encoded as UTF-8, which tokenizers needs.
-        clean = excerpt(text).encode("utf-8", "replace").decode("utf-8")
-        row = self._tokenizer.encode(clean, add_special_tokens=False).ids
+        row = self._tokenizer.encode(clean(excerpt(text)), add_special_tokens=False).ids
         if len(row) > self._room:
             row = row[: self._room - self._tail] + row[len(row) - self._tail :]
         return [self._first, *row, self._last]

@@ -81,8 +81,8 @@ def test_the_cap_counts_characters_and_is_exact(pas, character, length, reason):
 
 
 def test_what_is_too_long_is_not_read(pas, monkeypatch):
-    for name in ("language.detect", "rules.is_blank", "Pipeline._augmented_already"):
-        monkeypatch.setattr(f"pas_middleware.pipeline.{name}", lambda *_: 1 / 0)
+    for name in ("language.detect", "rules.is_blank", "Screen._augmented_already"):
+        monkeypatch.setattr(f"pas_middleware.screening.{name}", lambda *_: 1 / 0)
     assert pas.augment("a" * 10_000_000).reason == "too_long"
 
 

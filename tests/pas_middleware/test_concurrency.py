@@ -176,7 +176,7 @@ pas = PAS(ScriptedModel())
 assert pas.augment({QUESTION!r}).applied
 if "held" in sys.argv:  # as if other threads were at work in the moment of the fork
     pipeline = pas._pipeline
-    for part in (pipeline._cache, pipeline._recent, pipeline._breaker, pipeline.worker):
+    for part in (pipeline._screen._cache, pipeline._screen._recent, pipeline._breaker, pipeline.worker):
         part._lock.acquire()
 child = os.fork()
 if child == 0:

@@ -188,12 +188,12 @@ def test_missing_field_is_named(spoilable, field):
         open_directory(spoilable)
 
 
-def test_generator_is_sound_but_not_run_by_this_version(spoilable):
+def test_generator_needs_its_own_entries(spoilable):
     (spoilable / "intents.json").unlink()
     (spoilable / "model.onnx.data").write_bytes(b"x")
     change_config(spoilable, kind="generator")
     assert open_directory(spoilable).kind == "generator"
-    with pytest.raises(ModelIncompatible, match="runs selectors only"):
+    with pytest.raises(ModelCorrupt, match="'graph'"):
         PAS.load(spoilable)
 
 

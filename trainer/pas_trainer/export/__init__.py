@@ -1,0 +1,1 @@
+"""Export of a fine-tuned causal LM as a model directory that runs without torch."""
