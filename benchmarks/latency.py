@@ -2,7 +2,7 @@
 
     python benchmarks/latency.py [--rounds 200] [--json]
 
-Needs the extras `langchain`, `trainer` and `export`. All are measured in turn, prompt by prompt, in one run.
+Needs the extras `langchain`, `trainer` and `export`. All are measured in turn, in blocks of 20 prompts, in one run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,16 @@ import onnxruntime
 
 from langchain_pas import PASRunnable
 from pas_middleware import PAS
-from pas_middleware.cli.bench import LENGTHS, UNHURRIED, Timing, batch_of_32, machine, side_by_side
+from pas_middleware.cli.bench import (
+    LENGTHS,
+    UNHURRIED,
+    Timing,
+    batch_of_32,
+    machine,
+    milliseconds,
+    prompt_of,
+    side_by_side,
+)
 
 PROMPT = "Plan a weekend in Lisbon with two kids"
 PEAK = f"""
@@ -69,9 +78,11 @@ def measure(rounds: int) -> dict[str, Any]:
         batch = batch_of_32(pas, max(3, rounds // 20))
         prompt = "The same prompt, asked over and over: how do tides work?"
         cached = Timing.of(_times(pas, prompt, rounds))
+        rested = Timing.of(_rested(pas, max(20, rounds // 10)))
     return {
         "rows": rows,
         "cached_ms": cached.p50,
+        "rested_ms": rested.p50,
         "batch_of_32_ms": batch,
         "cold_start_s": start,
         "peak_memory_mib": peak,
@@ -80,12 +91,14 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def _times(pas: PAS, prompt: str, rounds: int) -> list[float]:
-    values = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        pas.augment(prompt)
-        values.append((time.perf_counter() - started) * 1000)
-    return values
+    return [milliseconds(pas.augment, prompt) for _ in range(rounds)]
+
+
+def _rested(pas: PAS, rounds: int) -> Iterator[float]:
+    """Yield the times of short prompts that find threads and caches asleep."""
+    for number in range(rounds):
+        time.sleep(0.5)
+        yield milliseconds(pas.augment, prompt_of(20, 2_000_000 + number))
 
 
 def markdown(figures: dict[str, Any]) -> str:
@@ -104,6 +117,7 @@ def markdown(figures: dict[str, Any]) -> str:
     lines += [
         "",
         f"- A prompt asked before: {figures['cached_ms']:.2f} ms.",
+        f"- 20 words after half a second of rest, cores and caches asleep: {figures['rested_ms']:.1f} ms.",
         f"- In a batch of 32: {batch['together']:.1f} ms a prompt; one by one {batch['one_by_one']:.1f} ms.",
         f"- The whole command `pas augment`, from its start to its exit: {start:.2f} s.",
         f"- Peak memory of a process with pas-mini: {peak:.0f} MiB.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -24,8 +25,8 @@ from .inputs import DeviceOption, JsonOption, ModelOption
 #: Words of the prompts that are measured.
 LENGTHS = (20, 50, 100, 200)
 _SENTENCE = "Compare renting and buying a flat for a family of four that may move again within five years. "
-_PAUSE_S = 0.01
-_WARM_UP = 10
+_PAUSE_S = 0.2
+_BLOCK, _WARM_UP = 20, 3
 #: Nothing is to be late or shed: what is measured is the time, not the policy.
 UNHURRIED = Settings(deadline_ms=60_000, queue_limit=1_000_000)
 
@@ -59,17 +60,20 @@ def milliseconds(action: Callable[[Any], object], given: object) -> float:
 
 
 def side_by_side(actions: dict[str, Callable[[str], object]], words: int, rounds: int) -> dict[str, Timing]:
-    """Time several actions in turn, prompt by prompt, each time in another order: a busy moment falls on all."""
+    """Time several actions in turn, a block of prompts each, every time in another order: busy moments fall on all."""
     times: dict[str, list[float]] = {name: [] for name in actions}
-    order = list(actions.items())
-    for number in range(rounds + _WARM_UP):
+    order, number = list(actions.items()), 0
+    for _ in range(math.ceil(rounds / _BLOCK)):
         order = [*order[1:], order[0]]
-        for place, (name, action) in enumerate(order):
-            # Some threads spin on after their work is done, torch's among them, and would slow down the next.
+        for name, action in order:
+            # Threads spin on after their work is done, torch's for long, and would slow down the next action.
             time.sleep(_PAUSE_S)
-            # Prompts of its own for each action: one that is asked first must not warm a cache for the next.
-            times[name].append(milliseconds(action, prompt_of(words, number * len(actions) + place)))
-    return {name: Timing.of(values[_WARM_UP:]) for name, values in times.items()}
+            for place in range(-_WARM_UP, _BLOCK):
+                number += 1  # prompts of its own for each action: one must not warm a cache for the next
+                spent = milliseconds(action, prompt_of(words, number))
+                if place >= 0:
+                    times[name].append(spent)
+    return {name: Timing.of(values) for name, values in times.items()}
 
 
 def batch_of_32(pas: PAS, rounds: int) -> dict[str, float]:

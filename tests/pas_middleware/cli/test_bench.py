@@ -22,7 +22,7 @@ def test_every_action_is_timed_on_prompts_of_its_own():
     found = bench.side_by_side({name: seen.append for name, seen in asked.items()}, 20, 30)
     assert found.keys() == asked.keys()
     assert not set(asked["a"]) & set(asked["b"])
-    assert len(set(asked["a"])) == 30 + 10
+    assert len(asked["a"]) == len(set(asked["a"])) >= 30
 
 
 def test_timing_sums_up():
