@@ -53,13 +53,16 @@ class PAS:
         *,
         device: str = "auto",
         settings: Settings | None = None,
+        threads: int | None = None,
     ) -> PAS:
         """Load a model directory, by default the embedded pas-mini; device is auto, cpu or cuda.
+
+        `threads` are those of one run of the model: by default 2 for a selector, every core for a generator.
 
         Raises ModelNotFound, ModelCorrupt, ModelIncompatible, RuntimeMissing or ConfigError before anything runs.
         """
         folder = Path(__file__).parent / "pas_mini" if model is None else Path(model)
-        return cls(load_model(folder, device), settings)
+        return cls(load_model(folder, device, threads), settings)
 
     @property
     def model(self) -> ModelInfo:

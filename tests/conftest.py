@@ -1,5 +1,20 @@
 """Fixtures that tests of several packages share."""
 
+from pathlib import Path
+
+import pytest
+
+from nano_models import write_checkpoint, write_generator
 from openai_server import openai_server
 
 __all__ = ["openai_server"]
+
+
+@pytest.fixture(scope="session")
+def nano_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("nano") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def toy_generator(nano_checkpoint: Path) -> Path:
+    return write_generator(nano_checkpoint, nano_checkpoint.parent / "fp32")

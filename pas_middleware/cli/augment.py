@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..pas import PAS
 from .inputs import DeviceOption, JsonOption, ModelOption, PromptArgument, load, read_prompt
 
 
@@ -33,9 +34,7 @@ def augment(
     text = read_prompt(prompt)
     with load(model, device) as pas:
         if stream:
-            for piece in pas.stream(text):
-                typer.echo(piece, nl=False)
-            typer.echo()
+            _stream(pas, text)
             return
         result = pas.augment(text)
     if as_json:
@@ -47,3 +46,13 @@ def augment(
     sys.stdout.buffer.flush()
     if not result.applied:
         typer.echo(f"pas: nothing added ({result.reason})", err=True)
+
+
+def _stream(pas: PAS, text: str) -> None:
+    empty = True
+    for piece in pas.stream(text):
+        typer.echo(piece, nl=False)
+        empty = False
+    typer.echo()
+    if empty:
+        typer.echo("pas: nothing added; `pas inspect` says why", err=True)

@@ -43,16 +43,19 @@ def _model_rows(info: ModelInfo) -> dict[str, Any]:
         "digest": info.digest,
         "languages": ", ".join(info.languages),
         "size": f"{info.bytes / 1e6:.1f} MB",
+        "device": info.device,
         "deadline": f"{info.deadline_ms:g} ms",
     }
 
 
 def _prompt_rows(result: Augmentation) -> dict[str, Any]:
     decision = result.status + (f", {result.reason}" if result.reason else "")
+    proposed = {"proposed": result.proposed} if result.proposed and not result.applied else {}
     return {
         "decision": decision,
         "recognised": result.detail or "-",
         "complement": result.complement or "-",
+        **proposed,
         "time": f"{result.elapsed_ms:.1f} ms",
     }
 

@@ -135,7 +135,7 @@ class Batcher:
             return
         number, row = unread[0], self._rows[unread[0]]
         others = len(unread) < len(self._rows)
-        while row.unread and not row.generation.deadline.left() <= 0:
+        while row.unread and not row.generation.text.done() and row.generation.deadline.left() > 0:
             self._read_chunk(number, row)
             if others:
                 return

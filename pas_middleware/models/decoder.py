@@ -70,7 +70,8 @@ class FusedDecoder:
         self._values = np.empty((rows, shape.top_k), np.float32)
         self._ids = np.empty((rows, shape.top_k), np.int64)
         self._bindings: dict[tuple[int, int], IOBinding] = {}
-        self._ready = 0
+        self._fill_prefix(0, onnxruntime().RunOptions())
+        self._ready = 1
 
     def prefill(self, row: int, ids: Sequence[int], past: int, options: RunOptions) -> Top:
         """Append ids behind the `past` tokens of one row; return the candidates that follow the last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from ..errors import ModelCorrupt, ModelIncompatible, ModelNotFound
 FORMAT = 1
 MANIFEST = "manifest.json"
 _MAX_JSON = 64 * 1024 * 1024
+#: Bytes from which on a file is read once while the process lives, and known again by inode, size and time of change.
+_LARGE = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,22 @@ def _check_file(folder: Path, name: str, entry: dict[str, Any]) -> None:
             hint="copy or export the model again.",
         )
     try:
-        digest = sha256_of(path)
+        digest = _digest(path, status)
     except OSError as error:
         raise ModelCorrupt(f"{path} cannot be read: {error}.") from error
     if digest != entry["sha256"]:
         raise ModelCorrupt(f"{path} was altered: its sha256 is not the manifest's.")
+
+
+def _digest(path: Path, status: os.stat_result) -> str:
+    if status.st_size < _LARGE:
+        return sha256_of(path)
+    return _remembered(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _remembered(path: Path, inode: int, size: int, changed_ns: int) -> str:
+    return sha256_of(path)
 
 
 def _check_link(folder: Path, path: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import nano_models
 from pas_middleware import PAS
 
 PROMPT = "10 birds in a tree, one is shot dead, how many are on the ground?"
@@ -58,6 +59,21 @@ def test_json_is_one_object_with_the_whole_record():
 def test_stream_prints_the_complement_alone():
     streamed, record = pas("augment", "--stream", PROMPT), json.loads(pas("augment", "--json", PROMPT).stdout)
     assert streamed.stdout.decode() == record["complement"] + "\n"
+
+
+def test_stream_that_adds_nothing_says_so():
+    done = pas("augment", "--stream", "make it shorter")
+    assert (done.returncode, done.stdout) == (0, b"\n")
+    assert b"nothing added; `pas inspect` says why" in done.stderr
+
+
+def test_generator_is_streamed_and_inspected(toy_generator):
+    row = nano_models.known_pairs(1)[0]
+    streamed = pas("augment", "--stream", "--model", str(toy_generator), row["prompt"])
+    assert streamed.stdout.decode() == row["complement"] + "\n"
+    shown = pas("inspect", "--model", str(toy_generator), row["prompt"]).stdout.decode()
+    assert "toy-generator 1 (generator)" in shown
+    assert row["complement"] in shown
 
 
 def test_inspect_names_the_model():

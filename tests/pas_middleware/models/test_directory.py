@@ -236,3 +236,18 @@ def test_written_manifest_lists_every_file_but_itself(spoilable):
         "sha256": sha256_of(spoilable / "pas.json"),
         "size": (spoilable / "pas.json").stat().st_size,
     }
+
+
+def test_large_file_is_read_once_and_again_when_it_changed(spoilable, monkeypatch):
+    read = []
+    monkeypatch.setattr("pas_middleware.models.directory._LARGE", 100)
+    record = lambda path: read.append(path.name) or sha256_of(path)  # noqa: E731
+    monkeypatch.setattr("pas_middleware.models.directory.sha256_of", record)
+    open_directory(spoilable)
+    open_directory(spoilable)
+    assert read.count("model.onnx") == 1
+    content = bytearray((spoilable / "model.onnx").read_bytes())
+    content[-1] ^= 1
+    (spoilable / "model.onnx").write_bytes(content)
+    with pytest.raises(ModelCorrupt, match="was altered"):
+        open_directory(spoilable)
