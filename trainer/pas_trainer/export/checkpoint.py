@@ -122,7 +122,7 @@ def _template(path: Path, given: Path | None) -> str:
         return text
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(path)  # type: ignore[no-untyped-call]
+    tokenizer = AutoTokenizer.from_pretrained(path)
     if not tokenizer.chat_template:
         raise ConfigError(
             f"{path} has no template;",

@@ -42,7 +42,7 @@ def measure(checkpoint: Path, exported: Path, prompts: Sequence[tuple[str, str]]
     """Compare an export with its checkpoint in float32 on the CPU, over prompts given with their language."""
     recipe = Recipe.read(open_directory(exported))
     decoder, _, _ = recipe.open("cpu", threads)
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()  # type: ignore[no-untyped-call]
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
     differences, equal, valid, valid_torch = [], [], [], []
     for prompt, language in tqdm(prompts, desc="comparing with torch", unit="prompt"):
         ids = recipe.tokenizer.encode(prompt)

@@ -89,7 +89,7 @@ def new_encoder(prompts: Iterable[str], intents: int, categories: int) -> MiniEn
     The base knows no Chinese; read so, a Chinese prompt is at first an English one word by word.
     """
     folder = base_folder()
-    tokenizer = AutoTokenizer.from_pretrained(folder)  # type: ignore[no-untyped-call]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     bert = AutoModel.from_pretrained(folder, add_pooling_layer=False)
     glossed = glosses()
     pieces = {word: tokenizer(gloss, add_special_tokens=False)["input_ids"] for word, gloss in glossed.items()}
@@ -106,4 +106,4 @@ def empty_encoder(tokenizer: PreTrainedTokenizerFast, intents: int, categories: 
     """Return an encoder of the same shape for weights to be loaded into."""
     config = AutoConfig.from_pretrained(base_folder())
     config.vocab_size = len(tokenizer)
-    return MiniEncoder(tokenizer, BertModel(config, add_pooling_layer=False), intents, categories)  # type: ignore[no-untyped-call]
+    return MiniEncoder(tokenizer, BertModel(config, add_pooling_layer=False), intents, categories)

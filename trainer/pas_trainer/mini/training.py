@@ -173,7 +173,7 @@ def load_checkpoint(folder: Path) -> tuple[MiniEncoder, Labels]:
     """Read what `save_checkpoint` wrote."""
     names = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     labels = Labels(tuple(names["intents"]), tuple(names["categories"]))
-    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")  # type: ignore[no-untyped-call]
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     model = empty_encoder(tokenizer, len(labels.intents), len(labels.categories))
     model.load_state_dict(load_file(folder / "weights.safetensors"))
     return model.eval(), labels
