@@ -13,7 +13,9 @@ from ..errors import RuntimeMissing
 
 GROUP = "pas.commands"
 #: The extra that brings what a subcommand needs.
-_EXTRAS = {"export": "trainer,export", "mini": "trainer,export"}
+_EXTRAS = {"export": "trainer,export", "mini": "trainer,export", "serve": "proxy"} | dict.fromkeys(
+    ("curate", "eval", "pipeline", "report", "review", "synthesize", "train"), "trainer"
+)
 
 
 class PluginGroup(TyperGroup):
