@@ -107,7 +107,7 @@ class Pipeline:
                 while (text := _next_text(texts, deadline)) is not None:
                     yield from filter(None, [draft.take(text)])
                 proposal = self._answers([request], future)[0]
-        except Exception as error:
+        except Exception as error:  # whatever it is, on_error decides
             yield self._cut_short(request, draft, error)
             return
         yield from self._drafted(request, draft, proposal)
@@ -129,7 +129,7 @@ class Pipeline:
                     if piece := draft.take(text):
                         yield piece
                 proposal = self._answers([request], future)[0]
-        except Exception as error:
+        except Exception as error:  # whatever it is, on_error decides
             yield self._cut_short(request, draft, error)
             return
         for item in self._drafted(request, draft, proposal):

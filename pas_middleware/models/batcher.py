@@ -98,7 +98,7 @@ class Batcher:
                 return False
         try:
             decoder = self._decoder = self._decoder or self._open()
-        except BaseException as error:
+        except BaseException as error:  # none of them may wait for ever
             self._fail_all(error)
             return True
         with self._lock:
@@ -147,8 +147,7 @@ class Batcher:
         self._reading = (row.generation, options)
         try:
             top = self._decoder.prefill(number, chunk, row.filled, options)
-        except Exception as error:
-            # Terminated because nobody waits for it, or failed: this row's affair alone.
+        except Exception as error:  # terminated because nobody waits for it, or failed: this row's affair alone
             row.generation.fail(AugmentationError(f"The prompt could not be read: {error}"))
             self._free(number)
             return
