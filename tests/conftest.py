@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from browser import chromium
 from nano_models import write_checkpoint, write_generator
 from openai_server import openai_server
 
-__all__ = ["openai_server"]
+__all__ = ["chromium", "openai_server"]
 
 
 @pytest.fixture(scope="session")
