@@ -1,0 +1,39 @@
+"""Faults on request: which of the calls go wrong, and how."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pas_middleware.errors import ConfigError
+
+#: rate_limit: 429 with Retry-After; timeout: no answer at all; error: 500; html: a web page; truncated: JSON cut off;
+#: empty: no text; refusal: the refusal field; length: cut at max_tokens; malformed: text that is no JSON.
+Fault = Literal["rate_limit", "timeout", "error", "html", "truncated", "empty", "refusal", "length", "malformed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The first `count` calls go wrong, or a share of all."""
+
+    fault: Fault
+    count: int = 0
+    share: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Faults:
+        """Read `rate_limit:200` (the first 200 calls) or `timeout:5%`."""
+        name, _, amount = text.partition(":")
+        if name not in get_args(Fault):
+            raise ConfigError(f"There is no fault {name!r};", hint=f"use {', '.join(get_args(Fault))}.")
+        try:
+            if amount.endswith("%"):
+                return cls(name, share=float(amount[:-1]) / 100)  # type: ignore[arg-type]
+            return cls(name, count=int(amount))  # type: ignore[arg-type]
+        except ValueError:
+            raise ConfigError(f"{text!r} has no amount;", hint="write rate_limit:200 or timeout:5%.") from None
+
+    def hits(self, number: int) -> bool:
+        """Tell whether the call of that number, from 0, goes wrong."""
+        return number < self.count or random.Random(f"{self.fault} {number}").random() < self.share
