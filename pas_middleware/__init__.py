@@ -17,6 +17,7 @@ from .errors import (
 )
 from .models.base import ComplementModel, ModelInfo, Proposal, Request, ScriptedModel
 from .pas import PAS
+from .record import Record
 from .settings import Breaker, Settings
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "PASError",
     "Proposal",
     "QueueFull",
+    "Record",
     "Request",
     "RuntimeMissing",
     "ScriptedModel",

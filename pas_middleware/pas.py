@@ -6,19 +6,21 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import get_args, overload
+from typing import cast, get_args, overload
 from weakref import WeakSet
 
 from . import messages
-from .augmentation import Augmentation, AugmentedMessages, Reason, Status
+from .augmentation import REASONS, Augmentation, AugmentedMessages, Reason, Status
 from .draft import Commit
-from .errors import InputError
+from .errors import AugmentationError, InputError
 from .limits import Clock
 from .models.base import ComplementModel, ModelInfo, Request
 from .models.load import load_model
 from .pipeline import Pipeline
+from .record import Record
 from .screening import Verdict
 from .settings import Settings
 
@@ -40,9 +42,10 @@ class PAS:
         model: ComplementModel,
         settings: Settings | None = None,
         *,
+        record: Record | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.settings = settings or Settings()
+        self.settings, self.record = settings or Settings(), record
         self._pipeline = Pipeline(model, self.settings, clock)
         _LIVE.add(self._pipeline)
 
@@ -54,15 +57,17 @@ class PAS:
         device: str = "auto",
         settings: Settings | None = None,
         threads: int | None = None,
+        record: Record | None = None,
     ) -> PAS:
         """Load a model directory, by default the embedded pas-mini; device is auto, cpu or cuda.
 
         `threads` are those of one run of the model: by default 2 for a selector, every core for a generator.
+        `record` keeps what comes of every prompt.
 
         Raises ModelNotFound, ModelCorrupt, ModelIncompatible, RuntimeMissing or ConfigError before anything runs.
         """
         folder = Path(__file__).parent / "pas_mini" if model is None else Path(model)
-        return cls(load_model(folder, device, threads), settings)
+        return cls(load_model(folder, device, threads), settings, record=record)
 
     @property
     def model(self) -> ModelInfo:
@@ -85,10 +90,11 @@ class PAS:
         """Augment many prompts without blocking the event loop."""
         started = time.perf_counter()
         _check_prompts(prompts)
-        verdicts, waiting = await self._ascreen(prompts, constrained)
-        for chunk in _chunks(list(waiting)):
-            requests = [waiting[i] for i in chunk]
-            verdicts.update(zip(chunk, await self._pipeline.apropose(requests), strict=True))
+        with self._raising(prompts, started):
+            verdicts, waiting = await self._ascreen(prompts, constrained)
+            for chunk in _chunks(list(waiting)):
+                requests = [waiting[i] for i in chunk]
+                verdicts.update(zip(chunk, await self._pipeline.apropose(requests), strict=True))
         return self._finish(prompts, verdicts, started)
 
     def augment_messages(self, chat: Sequence[messages.Message], *, constrained: bool = False) -> AugmentedMessages:
@@ -116,10 +122,12 @@ class PAS:
         `commit="token"` yields provisional pieces, and at last the Augmentation, which may retract them.
         """
         started = time.perf_counter()
-        verdicts, waiting = self._pipeline.screen(_check_streamed(prompt, commit), constrained)
-        pieces = self._pipeline.stream(waiting[0], commit) if waiting else iter([verdicts[0]])
-        for piece in pieces:
-            yield from self._streamed(prompt, piece, commit, started, first=not waiting)
+        prompts = _check_streamed(prompt, commit)
+        with self._raising(prompts, started):
+            verdicts, waiting = self._pipeline.screen(prompts, constrained)
+            pieces = self._pipeline.stream(waiting[0], commit) if waiting else iter([verdicts[0]])
+            for piece in pieces:
+                yield from self._streamed(prompt, piece, commit, started, first=not waiting)
 
     @overload
     def astream(self, prompt: str, *, constrained: bool = False) -> AsyncIterator[str]: ...
@@ -132,14 +140,16 @@ class PAS:
     ) -> AsyncIterator[str | Augmentation]:
         """Yield the complement as it comes, without blocking the event loop; otherwise like `stream`."""
         started = time.perf_counter()
-        verdicts, waiting = await self._ascreen(_check_streamed(prompt, commit), constrained)
-        for verdict in verdicts.values():
-            for item in self._streamed(prompt, verdict, commit, started, first=True):
-                yield item
-        for request in waiting.values():
-            async for piece in self._pipeline.astream(request, commit):
-                for item in self._streamed(prompt, piece, commit, started, first=False):
+        prompts = _check_streamed(prompt, commit)
+        with self._raising(prompts, started):
+            verdicts, waiting = await self._ascreen(prompts, constrained)
+            for verdict in verdicts.values():
+                for item in self._streamed(prompt, verdict, commit, started, first=True):
                     yield item
+            for request in waiting.values():
+                async for piece in self._pipeline.astream(request, commit):
+                    for item in self._streamed(prompt, piece, commit, started, first=False):
+                        yield item
 
     def _streamed(
         self, prompt: str, piece: str | Verdict, commit: Commit, started: float, *, first: bool
@@ -155,8 +165,10 @@ class PAS:
             yield result
 
     def close(self) -> None:
-        """Stop the worker threads and release the model; later calls start them again."""
+        """Stop the threads, release the model, write what the record still holds; later calls start anew."""
         self._pipeline.close()
+        if self.record:
+            self.record.flush()
 
     def __enter__(self) -> PAS:
         return self
@@ -169,10 +181,11 @@ class PAS:
     def _augment_all(self, prompts: Sequence[str], constrained: bool) -> list[Augmentation]:
         started = time.perf_counter()
         _check_prompts(prompts)
-        verdicts, waiting = self._pipeline.screen(prompts, constrained)
-        for chunk in _chunks(list(waiting)):
-            requests = [waiting[i] for i in chunk]
-            verdicts.update(zip(chunk, self._pipeline.propose(requests), strict=True))
+        with self._raising(prompts, started):
+            verdicts, waiting = self._pipeline.screen(prompts, constrained)
+            for chunk in _chunks(list(waiting)):
+                requests = [waiting[i] for i in chunk]
+                verdicts.update(zip(chunk, self._pipeline.propose(requests), strict=True))
         return self._finish(prompts, verdicts, started)
 
     async def _ascreen(
@@ -185,7 +198,23 @@ class PAS:
 
     def _finish(self, prompts: Sequence[str], verdicts: dict[int, Verdict], started: float) -> list[Augmentation]:
         elapsed = (time.perf_counter() - started) * 1000
-        return [self._augmentation(prompt, verdicts[i], elapsed) for i, prompt in enumerate(prompts)]
+        results = [self._augmentation(prompt, verdicts[i], elapsed) for i, prompt in enumerate(prompts)]
+        if self.record:
+            for result in results:
+                self.record.add(result)
+        return results
+
+    @contextmanager
+    def _raising(self, prompts: Sequence[str], started: float) -> Iterator[None]:
+        """Record a failure that `on_error` has raised, for each prompt that it took along."""
+        try:
+            yield
+        except AugmentationError as error:
+            reason = cast(Reason, error.reason if error.reason in REASONS else "model_error")
+            self._finish(
+                prompts, dict.fromkeys(range(len(prompts)), Verdict(reason=reason, detail=str(error))), started
+            )
+            raise
 
     def _augmentation(self, prompt: str, verdict: Verdict, elapsed: float) -> Augmentation:
         status: Status = "skipped"

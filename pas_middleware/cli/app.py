@@ -10,6 +10,7 @@ from .. import __version__
 from .augment import augment
 from .bench import bench
 from .inspect import inspect
+from .log import log
 from .plugins import PluginGroup
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(augment)
 app.command()(inspect)
 app.command()(bench)
+app.command()(log)
 
 
 def _version(asked: bool) -> None:
