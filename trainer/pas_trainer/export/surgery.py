@@ -16,8 +16,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from pas_middleware.errors import ConfigError
 
 TOP_K = 64
-#: Above so many bytes the weights go to a file beside the graph: it is mapped, where a graph is read and copied, so that
-#: half the memory and half the time do for opening it. (Protobuf ends at 2 GB anyway.)
+#: Above so many bytes the weights go to a file beside the graph: it is mapped, where a graph is read and copied, so
+#: that half the memory and half the time do for opening it. (Protobuf ends at 2 GB anyway.)
 _INLINE = 100_000_000
 
 
