@@ -72,11 +72,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of a pipeline. A path among the inputs stands for its content, a string for itself."""
+    """One step of a pipeline. A path among the inputs stands for its content, a string for itself.
+
+    `holds_stages`: the stages in it know for themselves what is to be done anew; its folder is never emptied.
+    """
 
     name: str
     inputs: Mapping[str, str | Path]
     settings: Mapping[str, Any]
+    holds_stages: bool = False
 
     def run(self, folder: Path, work: Callable[[Path], Done], *, redo: bool = False) -> Record:
         """Return the record of the finished stage, which `work` was called for unless it had finished before."""
@@ -107,7 +111,8 @@ class Stage:
             raise ConfigError(
                 f"{folder} was made with {found};", hint="name another folder, or give --redo to do it anew."
             )
-        shutil.rmtree(folder)
+        if not self.holds_stages:
+            shutil.rmtree(folder)
         return None
 
     def _record(self) -> Record:
