@@ -20,7 +20,7 @@ from .table import Outcome, Rejects, split, texts, with_column
 
 Policy = Literal["drop", "keep"]
 #: Traces of anonymisation in the two corpora: such a prompt asks about nobody.
-_MASKED = re.compile(r"\bNAME_\d+\b|<(?:anonymized|redacted|PRESIDIO_ANONYMIZED_[A-Z_]+)>", re.IGNORECASE)
+_MASKED = re.compile(r"\bNAME_\d+\b|<(?:anonymized|redacted|PRESIDIO_ANONYMIZED_[A-Z_]+)>", re.IGNORECASE | re.ASCII)
 #: What turns a model against its rules.
 _INJECTION = re.compile(
     r"ignore (?:all |any )?(?:the |your )?(?:previous|prior|above|earlier) (?:instructions|prompts|rules)"

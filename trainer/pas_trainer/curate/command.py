@@ -54,7 +54,7 @@ def curate_command(
     near: Annotated[float, typer.Option(min=0, max=1, help="Overlap of words that makes a copy.")] = 0.9,
     semantic: Annotated[float, typer.Option(min=0.7, max=1, help="Cosine that makes a copy.")] = 0.93,
     crowd: Annotated[float, typer.Option(min=0.7, max=1, help="Cosine that makes a cluster.")] = 0.8,
-    per_cluster: Annotated[int, typer.Option(min=1, help="Kept neighbours a prompt may have in it.")] = 5,
+    per_cluster: Annotated[int, typer.Option(min=1, help="Prompts kept in a cluster.")] = 5,
     encoder: Annotated[str, typer.Option(help="A sentence-transformers model; default all-MiniLM-L6-v2.")] = "",
     judge: Annotated[str, typer.Option(help="Score by this model of an OpenAI-compatible endpoint.")] = "",
     judge_sample: Annotated[int, typer.Option(min=0, help="Score so many by it, and the rest as learnt from it.")] = 0,

@@ -46,7 +46,8 @@ def read(reading: Reading) -> Outcome:
     broken: list[Broken] = []
     seen: set[str] = set()
     for source in reading.sources:
-        rows = tqdm(_prompts(source, reading, broken, seen), desc=f"reading {source}", unit="prompt", disable=None)
+        made = _prompts(source, reading, broken, seen)
+        rows = iter(tqdm(made, desc=f"reading {source}", unit="prompt", disable=None))
         before = len(tables)
         while chunk := list(islice(rows, _CHUNK)):
             tables.append(prompts_table(chunk))

@@ -31,7 +31,7 @@ VECTORS = "vectors.npy"
 class Thresholds:
     """Similarities from which a prompt counts as a copy: of words, of letters, of vectors.
 
-    Of prompts nearer than `crowd` to each other, `per_cluster` and one stay; `benchmark` is for decontamination.
+    Of prompts nearer than `crowd` to each other `per_cluster` stay; `benchmark` is for decontamination.
     """
 
     near: float = 0.9

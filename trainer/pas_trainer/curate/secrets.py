@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 
+# ASCII: else a Han character beside a number counts as a part of it.
 _SECRETS = {
     "[KEY]": re.compile(
         r"\b(?:sk|pk|rk)-[A-Za-z0-9_-]{16,}\b|\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bAKIA[0-9A-Z]{16}\b"
         r"|\bxox[abps]-[\w-]{10,}|\bhf_[A-Za-z0-9]{30,}\b|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}"
-        r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END[^-]*-----)?"
+        r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END[^-]*-----)?",
+        re.ASCII,
     ),
-    "[EMAIL]": re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,4}\b"),
-    "[CARD]": re.compile(r"\b(?:\d{4}[ -]?){3}\d{4}\b"),
-    "[IBAN]": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"),
+    "[EMAIL]": re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,4}\b", re.ASCII),
+    "[CARD]": re.compile(r"\b(?:\d{4}[ -]?){3}\d{4}\b", re.ASCII),
+    "[IBAN]": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b", re.ASCII),
     "[PHONE]": re.compile(
-        r"(?<![\d.])\+\d{1,3}[ -.]?(?:\(\d{1,4}\)[ -.]?)?\d{2,4}(?:[ -.]?\d{2,4}){2,3}(?![\d.])|\b1[3-9]\d{9}\b"
+        r"(?<![\d.])\+\d{1,3}[ -.]?(?:\(\d{1,4}\)[ -.]?)?\d{2,4}(?:[ -.]?\d{2,4}){2,3}(?![\d.])|\b1[3-9]\d{9}\b",
+        re.ASCII,
     ),
-    "[IP]": re.compile(r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b"),
+    "[IP]": re.compile(r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b", re.ASCII),
 }
 
 
