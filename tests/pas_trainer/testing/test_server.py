@@ -1,5 +1,7 @@
 """The scripted server through the official client: protocol, counts, faults."""
 
+import json
+
 import httpx
 import openai
 import pytest
@@ -95,6 +97,7 @@ def test_an_unknown_fault_is_named(text):
 
 
 def test_golden_answers_are_the_pairs():
-    pair = pairs()[0]
-    assert golden({"messages": [{"role": "user", "content": pair["prompt"]}]}) == pair["complement"]
+    pair = next(iter(pairs().values()))
+    asked = [{"role": "user", "content": f"<prompt>\n{pair['prompt']}\n</prompt>"}]
+    assert json.loads(golden({"messages": asked})) == {"complement": pair["complement"]}
     assert golden({"messages": [{"role": "user", "content": "something else"}]}).startswith("First settle")

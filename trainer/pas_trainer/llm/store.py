@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from types import TracebackType
 from pas_middleware.errors import ConfigError, InputError
 
 from .answer import Answer
+from .endpoint import Endpoint
 
 #: An answer is named by its row, its stage (with the round), what was asked, and the how manieth asking it was.
 _TABLES = """
@@ -24,7 +25,7 @@ CREATE TABLE IF NOT EXISTS answers (
   PRIMARY KEY (row, stage, config, attempt)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS flights (id INTEGER PRIMARY KEY, row TEXT, stage TEXT, usd REAL);
-CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, digest TEXT, state TEXT);
+CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, base_url TEXT, state TEXT);
 CREATE TABLE IF NOT EXISTS requests (
   custom_id TEXT PRIMARY KEY, row TEXT, stage TEXT, config TEXT, attempt INTEGER, usd_input REAL, usd_output REAL
 );
@@ -41,6 +42,15 @@ class Key:
     stage: str
     config: str
     attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The answer that a batch is to bring, and the price of a token."""
+
+    key: Key
+    usd_input: float
+    usd_output: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +125,44 @@ class Store:
         with self._writing() as db:
             db.execute("DELETE FROM flights WHERE id=?", (flight,))
 
-    def put(self, key: Key, answer: Answer, usd: float, flight: int | None = None) -> None:
-        """Keep an answer; the first of a name stays."""
+    def put(self, key: Key, answer: Answer, usd: float, flight: int | None = None) -> bool:
+        """Keep an answer and tell whether it is new; the first of a name stays."""
         with self._writing() as db:
-            db.execute(
+            added = db.execute(
                 "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?)",
                 (*astuple(key), *astuple(answer), usd, time.time()),
             )
             if flight is not None:
                 db.execute("DELETE FROM flights WHERE id=?", (flight,))
+        return added.rowcount > 0
+
+    def expect(self, requests: Iterable[tuple[str, Key, Endpoint]]) -> None:
+        """Note what each custom_id of a batch stands for, and at what price a token."""
+        rows = [(name, *astuple(key), e.usd(e.batch_price, 0), e.usd(0, e.batch_price)) for name, key, e in requests]
+        with self._writing() as db:
+            db.executemany("INSERT OR REPLACE INTO requests VALUES (?,?,?,?,?,?,?)", rows)
+
+    def expected(self, custom_id: str) -> Expected | None:
+        """Return what a custom_id stands for."""
+        with self._lock:
+            row = self._db.execute("SELECT * FROM requests WHERE custom_id=?", (custom_id,)).fetchone()
+        return Expected(Key(*row[1:5]), row[5], row[6]) if row else None
+
+    def note_batch(self, name: str, base_url: str, state: str) -> None:
+        """Note a batch as open or done."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO batches VALUES (?,?,?)", (name, base_url, state))
+
+    def knows_batch(self, name: str) -> bool:
+        """Tell whether a batch was noted."""
+        with self._lock:
+            return self._db.execute("SELECT 1 FROM batches WHERE id=?", (name,)).fetchone() is not None
+
+    def open_batches(self, base_url: str) -> list[str]:
+        """Return the batches whose answers were not fetched yet."""
+        with self._lock:
+            found = self._db.execute("SELECT id FROM batches WHERE base_url=? AND state='open'", (base_url,)).fetchall()
+        return [name for (name,) in found]
 
     def totals(self, stage: str = "") -> Totals:
         """Sum up the answers whose stage begins so."""
