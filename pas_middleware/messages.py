@@ -55,6 +55,16 @@ def target(messages: Sequence[Message]) -> tuple[int, str]:
     return -1, ""
 
 
+def last_text(content: object) -> tuple[()] | tuple[int, str] | None:
+    """Return the way from a message's content to its last text: (), or a part's place and "text"; None without one."""
+    if isinstance(content, str):
+        return ()
+    for place in range(len(content) - 1 if isinstance(content, Sequence) else -1, -1, -1):
+        if _text_parts([content[place]]):  # type: ignore[index]
+            return place, "text"
+    return None
+
+
 def with_insertion(messages: Sequence[Message], position: int, insertion: str) -> list[Message]:
     """Return new messages with the insertion behind the text at a position; nothing given is changed.
 

@@ -1,0 +1,25 @@
+"""A span around each augmentation where OpenTelemetry's API is installed; nothing where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+try:
+    from opentelemetry import propagate, trace
+except ImportError:
+    trace = None  # type: ignore[assignment]
+
+#: Puts an attribute on the span; no attribute holds text of a prompt.
+Mark = Callable[[str, str | float], None]
+
+
+@contextmanager
+def span(headers: Mapping[str, str]) -> Iterator[Mark]:
+    """Open the span `pas.augment` as a child of what the request's `traceparent` names."""
+    if trace is None:
+        yield lambda name, value: None
+        return
+    tracer = trace.get_tracer("pas_middleware.proxy")
+    with tracer.start_as_current_span("pas.augment", context=propagate.extract(dict(headers))) as current:
+        yield lambda name, value: current.set_attribute(f"pas.{name}", value)
