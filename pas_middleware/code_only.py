@@ -35,7 +35,10 @@ _ASKING = re.compile(
     r"补全|求助",
     re.I,
 )
-_WORD_OR_MARK = re.compile(r"[A-Za-z][A-Za-z']*|[^\sA-Za-z]+")
+#: A word, an option of a command, or marks.
+_WORD_OR_MARK = re.compile(r"[A-Za-z][A-Za-z']*|(?<!\S)--?[A-Za-z]|[^\sA-Za-z]+")
+#: The head of JavaScript's loop over values, which reads like words.
+_LOOP_HEAD = re.compile(r"\((?:const|let|var)\s[^\s()]{1,40}\sof\s")
 _MAX_PROSE_RUN = 2
 #: Words of programming languages, which may stand beside each other without being a sentence.
 _KEYWORDS = frozenset(
@@ -57,6 +60,8 @@ _PLAIN = frozenset("the my your please pls how why what does doesn't explain her
 _SENTENCE_END = re.compile(r"\. [A-Za-z]|(?:[a-z]{2}\.|[?!])$")
 #: Chinese that is no name in a program: a function word, a long run, punctuation, or a remark at a line's end.
 _HAN_PROSE = re.compile("[的了吗呢吧怎什么请帮求让把这那为啥给用，。：；？！、]|[\u4e00-\u9fff]{7}")
+#: A pair inside a mapping, whose value may be a Chinese name.
+_HAN_VALUE = re.compile("^\\s{1,40}(?:- )?[A-Za-z][\\w./-]{0,40}:\\s[\u4e00-\u9fff]{1,6}$")
 _HAN_REMARK = re.compile("(?:^|[^-+*/=(,\\s\u4e00-\u9fff])\\s{0,9}[\u4e00-\u9fff]+$")
 
 # Lines that are code beyond doubt.
@@ -107,6 +112,11 @@ _WHOLE = ("definition", "declaration", "import", "markup", "query")
 _SHELL = re.compile(r"^(?:sudo\s)?[a-z][\w.-]{1,20}\s.*?\s--?\w.*?\s--?\w")
 _CODE_MARK = re.compile(r"[=()\[\]{};$%&|\\/*+@_]|[:,]$|^\s*#?[\w.]+$")
 _ENDED = re.compile(r"[;{}>)]$")
+_SQL_COLUMN = re.compile(
+    r"^\s{0,80}[`\"]?\w{1,80}[`\"]?\s(?:bigint|blob|boolean|date|float|integer|int|jsonb?|numeric|real|serial|text|timestamp|"
+    r"uuid)(?:\s(?:not\snull|null|unique|primary\skey|default\s\S{1,40})){0,4},?$",
+    re.I,
+)
 _SQL_CLAUSE = re.compile(
     r"^\s*(?:select|from|where|and|or|(?:left |inner )?join|group by|order by|having|set|values)\b", re.I
 )
@@ -186,7 +196,8 @@ def _looks_like_code(line: str) -> bool:
     if _is_prose(line):
         return False
     first = line.split()[0].lower()
-    return first in _KEYWORDS or _CODE_MARK.search(line) is not None or _beyond_doubt(line)
+    marked = _CODE_MARK.search(line) or _SQL_COLUMN.search(line)
+    return first in _KEYWORDS or marked is not None or _beyond_doubt(line)
 
 
 def _is_prose(line: str) -> bool:
@@ -194,7 +205,7 @@ def _is_prose(line: str) -> bool:
     if line.lstrip().startswith("<") and line.endswith(">"):
         return _ASKING.search(re.sub("<[^<>]*>", " ", line)) is not None
     run = 0
-    for token in _WORD_OR_MARK.findall(line):
+    for token in _WORD_OR_MARK.findall(_LOOP_HEAD.sub("(", line)):
         word = token.lower()
         if word[0] not in ascii_lowercase or word in _KEYWORDS:
             run = 0
@@ -204,7 +215,7 @@ def _is_prose(line: str) -> bool:
             return True
     if _SENTENCE_END.search(line) or _HAN_PROSE.search(line):
         return True
-    return _HAN_REMARK.search(line) is not None and not _SQL_CLAUSE.search(line)
+    return _HAN_REMARK.search(line) is not None and not _SQL_CLAUSE.search(line) and not _HAN_VALUE.search(line)
 
 
 def _is_data(lines: Sequence[str]) -> bool:
