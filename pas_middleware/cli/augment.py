@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Annotated
 
 import typer
 
 from ..pas import PAS
-from .inputs import DeviceOption, JsonOption, ModelOption, PromptArgument, load, read_prompt
+from .inputs import DeviceOption, JsonOption, ModelOption, PromptArgument, load, read_prompt, write, write_json
 
 
 def augment(
@@ -38,12 +36,10 @@ def augment(
             return
         result = pas.augment(text)
     if as_json:
-        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+        write_json(result.to_dict())
         return
-    # Bytes, not print: no line ending is translated, and what cannot be encoded is not changed.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(result.text.encode("utf-8", "surrogateescape") + b"\n" * (not result.text.endswith("\n")))
-    sys.stdout.buffer.flush()
+    # What the shell gave and UTF-8 cannot hold comes out as it came in.
+    write(result.text.encode("utf-8", "surrogateescape") + b"\n" * (not result.text.endswith("\n")))
     if not result.applied:
         typer.echo(f"pas: nothing added ({result.reason})", err=True)
 
@@ -51,8 +47,8 @@ def augment(
 def _stream(pas: PAS, text: str) -> None:
     empty = True
     for piece in pas.stream(text):
-        typer.echo(piece, nl=False)
+        write(piece.encode())
         empty = False
-    typer.echo()
+    write(b"\n")
     if empty:
         typer.echo("pas: nothing added; `pas inspect` says why", err=True)

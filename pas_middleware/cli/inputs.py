@@ -1,9 +1,11 @@
-"""What the subcommands share: where the prompt comes from, and the options that choose a model."""
+"""What the subcommands share: where the prompt comes from, the options that choose a model, where output goes."""
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -22,7 +24,7 @@ def read_prompt(prompt: str | None) -> str:
     """Return the prompt given, or standard input as it is; raises InputError where neither is there."""
     if prompt is not None and prompt != "-":
         return prompt
-    if prompt is None and sys.stdin.isatty():
+    if sys.stdin is None or (prompt is None and sys.stdin.isatty()):
         raise InputError("No prompt was given;", hint='write `pas augment "your prompt"` or pipe one in.')
     try:
         return sys.stdin.buffer.read().decode("utf-8")
@@ -33,3 +35,17 @@ def read_prompt(prompt: str | None) -> str:
 def load(model: str | None, device: str) -> PAS:
     """Load the model that the options name."""
     return PAS.load(model, device=device)
+
+
+def write(content: bytes) -> None:
+    """Write to standard output as it is: no line ending is translated, and nothing depends on the locale."""
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def write_json(record: Mapping[str, Any]) -> None:
+    """Write one JSON object in UTF-8; what UTF-8 cannot hold, a lone surrogate, becomes the escape that JSON has."""
+    write(json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..augmentation import Augmentation
 from ..models.base import ModelInfo
-from .inputs import DeviceOption, JsonOption, ModelOption, PromptArgument, load
+from .inputs import DeviceOption, JsonOption, ModelOption, PromptArgument, load, read_prompt, write_json
 
 
 def inspect(
@@ -26,12 +25,12 @@ def inspect(
       pas inspect "10 birds in a tree, one is shot dead, how many are on the ground?"
 
     """
+    text = read_prompt(prompt) if prompt is not None else None
     with load(model, device) as pas:
         info = pas.model
-        result = pas.augment(prompt) if prompt is not None else None
+        result = pas.augment(text) if text is not None else None
     if as_json:
-        record = {"model": asdict(info)} | ({"augmentation": result.to_dict()} if result else {})
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        write_json({"model": asdict(info)} | ({"augmentation": result.to_dict()} if result else {}))
         return
     Console(soft_wrap=True).print(_table(_model_rows(info) | (_prompt_rows(result) if result else {})))
 
@@ -65,5 +64,5 @@ def _table(rows: dict[str, Any]) -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, str(value))
+        table.add_row(name, Text(str(value)))  # a plain string would be read as markup
     return table

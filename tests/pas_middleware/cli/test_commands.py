@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -108,6 +109,52 @@ def test_errors_are_one_line_on_stderr_and_exit_code_2(arguments, stdin, told):
     assert done.stderr.startswith(b"pas: ")
     assert done.stderr.count(b"\n") == 1
     assert told in done.stderr
+
+
+def test_what_utf8_cannot_hold_comes_out_as_it_came_in_and_is_escaped_in_json():
+    odd = b"Explain how tides work \xff to a child"
+    assert pas("augment", odd).stdout.startswith(odd)
+    for command in ("augment", "inspect"):
+        record = json.loads(pas(command, "--json", odd).stdout.decode("utf-8"))
+        assert record.get("augmentation", record)["prompt"] == odd.decode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--stream"]], ids=["plain", "json", "stream"])
+def test_output_is_utf8_in_every_locale(options):
+    expected = pas("augment", *options, "-", stdin="解释一下潮汐是怎么形成的".encode())
+    done = pas("augment", *options, "-", stdin="解释一下潮汐是怎么形成的".encode(), env={"PYTHONIOENCODING": "latin-1"})
+    complement = PAS.load().augment("解释一下潮汐是怎么形成的").complement
+    assert complement in expected.stdout.decode("utf-8")
+    assert complement in done.stdout.decode("utf-8")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_inspect_shows_brackets_as_they_are_and_reads_standard_input(toy_selector, tmp_path):
+    folder = shutil.copytree(toy_selector, tmp_path / "a [/b] model")
+    done = pas("inspect", "--model", str(folder), "-", stdin=b"make it shorter")
+    assert done.returncode == 0
+    assert "a [/b] model" in done.stdout.decode()
+    assert "skipped, follow_up" in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("redirection", "told"),
+    [
+        ("<&-", b"No prompt was given"),
+        (">&-", b"standard output is closed"),
+        ("> /dev/full", b"No space left on device"),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_one_line_too(redirection, told):
+    given = "" if "<" in redirection else "'Explain how tides work'"
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m pas_middleware augment {given} {redirection}"],
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_usage_errors_exit_with_2_too():
