@@ -84,6 +84,11 @@ def _switches(tokens: Phrase) -> bool:
     return any(_leads(tokens[start:]) for start in range(len(tokens)) if words.POLITE.issuperset(tokens[:start]))
 
 
+@lru_cache(maxsize=1)
+def _switching() -> tuple[Phrase, ...]:
+    return tuple(map(_tokens, words.SWITCHES))
+
+
 def _leads(tokens: Phrase) -> bool:
-    leads = map(_tokens, words.SWITCHES)
+    leads = _switching()
     return any(tokens[: len(lead)] == lead and len(tokens) - len(lead) <= _SWITCH_ROOM for lead in leads)

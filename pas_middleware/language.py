@@ -89,11 +89,12 @@ def _of_request(text: str) -> str:
     if len(_HAN.findall(text)) >= 2:
         return _of_mixed(text)
     head = _LEAD_END.split(text, maxsplit=1)[0]
-    if scores_of(head).asks_in_english():
+    scores = scores_of(head)
+    if scores.asks_in_english():
         return "en"
-    if scores_of(head).is_foreign():
+    if scores.is_foreign():
         return ""
-    tails = [_last(_LINE_END.split(text)), _last(_CLAUSE_END.split(text))]
+    tails = {_last(_LINE_END.split(text)), _last(_CLAUSE_END.split(text))} - {head}
     return "en" if any(scores_of(tail).asks_in_english() for tail in tails) else ""
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from blockbuster import blockbuster_ctx
 
-from pas_middleware import PAS, ScriptedModel, Settings
+from pas_middleware import PAS, Augmentation, ScriptedModel, Settings
 
 QUESTION = "How many birds are left on the tree after the shot?"
 
@@ -144,16 +144,23 @@ async def test_async_paths_block_nothing(toy_selector):
 UNLIMITED = Settings(deadline_ms=600_000, queue_limit=1_000_000)
 
 
-def marked(worker: int, step: int) -> str:
-    return f"Tell me about the bird with number {worker}x{step}"
+def marked(worker: int, count: int) -> list[list[str]]:
+    """Return prompts that nobody else asks, in turn one alone and nine at once."""
+    prompts = [f"Tell me about the bird with number {worker}x{step}" for step in range(count)]
+    return [prompts[i:end] for start in range(0, count, 10) for i, end in ((start, start + 1), (start + 1, start + 10))]
+
+
+def own(prompts: list[str], results: list[Augmentation]) -> int:
+    """Count the answers that are those to the very prompts."""
+    return sum(r.text == f"{p}\n\n{numbered(p)}" for p, r in zip(prompts, results, strict=True))
 
 
 def test_64_threads_never_get_the_answers_of_others():
     pas = PAS(ScriptedModel(numbered, threads=4), UNLIMITED)
 
     def work(worker: int) -> int:
-        prompts = [marked(worker, step) for step in range(1_000)]
-        return sum(pas.augment(p).text == f"{p}\n\n{numbered(p)}" for p in prompts)
+        ask = {1: lambda prompts: [pas.augment(prompts[0])], 9: pas.augment_batch}
+        return sum(own(prompts, ask[len(prompts)](prompts)) for prompts in marked(worker, 1_000))
 
     with ThreadPoolExecutor(64) as pool:
         assert list(pool.map(work, range(64))) == [1_000] * 64
@@ -162,9 +169,12 @@ def test_64_threads_never_get_the_answers_of_others():
 async def test_500_tasks_never_get_the_answers_of_others():
     pas = PAS(ScriptedModel(numbered, threads=4), UNLIMITED)
 
+    async def alone(prompts: list[str]) -> list[Augmentation]:
+        return [await pas.aaugment(prompts[0])]
+
     async def work(worker: int) -> int:
-        prompts = [marked(worker, step) for step in range(100)]
-        return sum([(await pas.aaugment(p)).text == f"{p}\n\n{numbered(p)}" for p in prompts])
+        ask = {1: alone, 9: pas.aaugment_batch}
+        return sum([own(prompts, await ask[len(prompts)](prompts)) for prompts in marked(worker, 100)])
 
     assert await asyncio.gather(*map(work, range(500))) == [100] * 500
 
