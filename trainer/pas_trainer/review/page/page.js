@@ -206,6 +206,8 @@ function showMarks(scroll) {
   const current = task.marks[graded ? active : 0];
   for (const button of $("choices").children) button.setAttribute("aria-pressed", Number(button.value) === current);
   $("pass").setAttribute("aria-pressed", task.passed);
+  const best = `1 useless … ${review.scale} nothing to improve`;
+  $("asked").textContent = graded ? `Answer ${LETTERS[active]}, ${best}` : "";
   $("choices").setAttribute("aria-label", graded ? `Grade of answer ${LETTERS[active]}` : "Which answer is better");
 }
 
