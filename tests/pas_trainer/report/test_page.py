@@ -20,7 +20,7 @@ def page():
     figure.subplots().bar(["raw", "kept"], [10, 4])
     made = Page(f"Run {HOSTILE}", "10 prompts")
     made.section("Funnel", f"Text {HOSTILE}")
-    made.table(("stage", "kept", "share"), [(HOSTILE, 12345, 0.5), ("near", 4, None)])
+    made.table(("stage", "kept", "share"), [(HOSTILE, 12345, 0.5), ("near", 4, None)], [("", 1), (HOSTILE, 2)])
     made.figure(figure, "bars")
     made.figure(figure, "dots", "A caption", form="png")
     made.samples("Rejected", [Sample(f"你好 \ud800 {HOSTILE}", HOSTILE)])
@@ -37,6 +37,7 @@ def test_a_page_shows_its_parts_and_nothing_in_it_acts(chromium: Chromium, tmp_p
     assert seen.inner_text("h1") == f"Run {HOSTILE}"
     assert seen.locator("td.n").all_inner_texts() == ["12,345", "0.5", "4", ""]
     assert seen.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 100)")
+    assert seen.locator("th[colspan='2']").inner_text() == HOSTILE
     assert seen.locator("script").count() == 0
     seen.locator("summary").click()
     assert "你好" in seen.inner_text("blockquote")

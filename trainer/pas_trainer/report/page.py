@@ -34,7 +34,7 @@ padding-top:1.2rem}
 table{border-collapse:collapse;margin:1rem 0;font-size:.92rem}
 th,td{padding:.32rem .8rem;border-bottom:1px solid var(--line);
 text-align:left;vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-thead th{color:var(--soft)}
+thead th{color:var(--soft)}th.g{text-align:center;border-left:1px solid var(--line)}th.g:empty{border:0}
 figure{margin:1.2rem 0}figure img{max-width:100%;height:auto;background:#fff;border-radius:6px}
 details{margin:.6rem 0;background:var(--tint);border-radius:6px;padding:.5rem .9rem}summary{cursor:pointer}
 blockquote{margin:.7rem 0;padding-left:.8rem;border-left:3px solid var(--line);
@@ -67,8 +67,10 @@ class Page:
         """Add a paragraph."""
         self._parts.append(f"<p>{escape(text)}</p>")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Add a table; columns of numbers are aligned to the right."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], groups: Sequence[tuple[str, int]] = ()
+    ) -> None:
+        """Add a table; columns of numbers are aligned to the right; `groups` are heads above so many columns each."""
         found = [tuple(row) for row in rows]
         right = [bool(found) and all(_is_number(row[place]) for row in found) for place in range(len(columns))]
         head = "".join(f"<th{_class(n)}>{escape(name)}</th>" for name, n in zip(columns, right, strict=True))
@@ -77,8 +79,10 @@ class Page:
             for row in found
         )
         body = "".join(lines)
+        above = "".join(f'<th class="g" colspan="{span}">{escape(name)}</th>' for name, span in groups)
+        above = f"<tr>{above}</tr>" if above else ""
         self._parts.append(
-            f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<div class="wide"><table><thead>{above}<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
         )
 
     def figure(self, figure: Figure, alt: str, caption: str = "", form: Literal["svg", "png"] = "svg") -> None:
