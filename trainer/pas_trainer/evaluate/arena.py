@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from pas_middleware.errors import InputError
 
+from .effects import ROUNDS, Drawn, Floats, drawn
 from .verdicts import outcome
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +50,11 @@ def score(games: Sequence[Game]) -> float:
     return float(100 * np.average([g.outcome for g in games], weights=weights))
 
 
-def scored(games: Sequence[Game], rounds: int = 1000, seed: int = 0) -> Interval:
-    """Return the score with its 95 % interval: questions are drawn, as the two games of one are not independent."""
+def scored(games: Sequence[Game], rounds: int = ROUNDS, seed: int = 0) -> Drawn:
+    """Return the score with draws for its interval: of questions, as the two games of one are not independent."""
+    score(games)
     wins, weights = _by_question(games)
-    drawn = resampled(wins, weights, rounds, seed)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(score(games), float(low), float(high))
-
-
-def resampled(wins: Floats, weights: Floats, rounds: int, seed: int) -> Floats:
-    """Return scores of `rounds` samples of the questions, drawn with replacement."""
-    rows = np.random.default_rng(seed).integers(0, len(wins), (rounds, len(wins)))
-    return np.asarray(100 * wins[rows].sum(1) / weights[rows].sum(1))
+    return drawn(lambda sample: float(100 * wins[sample].sum() / weights[sample].sum()), len(wins), rounds, seed)
 
 
 def _by_question(games: Sequence[Game]) -> tuple[Floats, Floats]:

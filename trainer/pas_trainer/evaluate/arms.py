@@ -1,0 +1,87 @@
+"""What each arm sends for a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tqdm import tqdm
+
+from pas_middleware import PAS, Augmentation, Settings
+from pas_middleware.language import detect
+
+from ..llm import Client, RowFailed
+from ..mini.judging import SUFFIX
+from .layouts import Question
+from .plan import Arm
+
+#: Long, so that a busy machine skips nothing that a service would not; what it took is reported.
+DEADLINE_MS = 60_000
+REWRITE = """\
+Rewrite the prompt below so that a language model answers it as well as it can: make the request clear, and say what a
+good answer needs. Keep its language, its meaning and everything it contains. Do not answer it.
+Reply with the new prompt alone.
+
+# Prompt
+{prompt}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent for one prompt: the text, what was added or why nothing was, and what that took."""
+
+    text: str
+    complement: str = ""
+    status: str = ""
+    reason: str = ""
+    augment_ms: float = 0.0
+    usd: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+def sent_by(
+    arm: Arm, questions: Sequence[Question], logged: Mapping[str, Sent], quiet: bool = False
+) -> dict[str, Sent]:
+    """Return what an arm that needs no LLM sends, by question."""
+    if arm.kind == "pas":
+        return _by_pas(arm, questions, quiet)
+    if arm.kind == "suffix":
+        return {q.id: _suffixed(q.prompt, arm.text) for q in questions}
+    if arm.kind == "logged":
+        return {q.id: logged.get(q.id, Sent(q.prompt, status="skipped", reason="not_recorded")) for q in questions}
+    return {q.id: Sent(q.prompt) for q in questions}
+
+
+def _suffixed(prompt: str, text: str) -> Sent:
+    added = text or SUFFIX["zh" if detect(prompt) == "zh" else "en"]
+    return Sent(f"{prompt}\n\n{added}", added, "applied")
+
+
+def _by_pas(arm: Arm, questions: Sequence[Question], quiet: bool) -> dict[str, Sent]:
+    settings = Settings(deadline_ms=DEADLINE_MS, cache_entries=0)
+    with PAS.load(arm.model or None, device=arm.device, settings=settings) as pas:
+        rows = tqdm(questions, desc=arm.name, unit="prompt", disable=quiet or None)
+        return {q.id: _sent(pas.augment(q.prompt)) for q in rows}
+
+
+def _sent(result: Augmentation) -> Sent:
+    return Sent(result.text, result.complement, result.status, result.reason, result.elapsed_ms)
+
+
+def rewrite(client: Client, benchmark: str, question: Question) -> Sent:
+    """Return the target's own rewriting of a prompt; where it writes none the prompt goes as it is, and why is said."""
+    messages = [{"role": "user", "content": REWRITE.replace("{prompt}", question.prompt)}]
+    try:
+        answer = client.ask(f"{benchmark} {question.id}", "rewrite", messages)
+    except RowFailed as failure:
+        return Sent(question.prompt, status="skipped", reason=failure.reason)
+    cost: dict[str, Any] = {
+        "usd": client.endpoint.usd(answer.input_tokens, answer.output_tokens),
+        "prompt_tokens": answer.input_tokens,
+        "completion_tokens": answer.output_tokens,
+    }
+    if answer.problem:
+        return Sent(question.prompt, status="skipped", reason=answer.problem, **cost)
+    return Sent(answer.text.strip(), status="applied", **cost)
