@@ -69,7 +69,7 @@ def test_nothing_judged_is_an_error():
 
 def test_interval_of_questions_that_all_agree_is_a_point():
     found = arena.scored(arena.games_of(judged(*["B>A", "A>B"] * 8)), rounds=50)
-    assert (found.low, found.value, found.high) == (100, 100, 100)
+    assert (found.value, *found.ends) == (100, 100, 100)
 
 
 def test_interval_covers_what_drawing_questions_gives():
@@ -77,8 +77,7 @@ def test_interval_covers_what_drawing_questions_gives():
     games = arena.games_of(judged(*(["B>A", "A>B"] * 25 + ["A>B", "B>A"] * 25)))
     found = arena.scored(games, rounds=4000)
     assert found.value == 50
-    assert found.low == pytest.approx(50 - 1.96 * 7.07, abs=1.5)
-    assert found.high == pytest.approx(50 + 1.96 * 7.07, abs=1.5)
+    assert found.ends == pytest.approx((50 - 1.96 * 7.07, 50 + 1.96 * 7.07), abs=1.5)
 
 
 def test_a_leaderboard_survives_a_model_that_wins_every_game():

@@ -128,11 +128,19 @@ def test_intrinsic_scores_stand_beside(finished):
     assert found["suffix"]["distinct"] == pytest.approx(1 / 6)
 
 
+def small(folder, url, **changes):
+    """Return a plan of one's own questions alone."""
+    content = config(folder, url, **changes)
+    content["benchmarks"] = {"own": content["benchmarks"]["own"]}
+    return Plan.parse({"arms": {"suffix": {"kind": "suffix"}}, **content, **changes}, folder)
+
+
 def test_a_rerun_asks_for_nothing(tmp_path):
+    arms = {"suffix": {"kind": "suffix"}}
     with serve(answering) as server:
-        first = run(tmp_path, server.url)
+        first = evaluate(small(tmp_path, server.url, arms=arms), tmp_path / "run", quiet=True)
         asked = len(server.calls)
-        again = run(tmp_path, server.url)  # finished: read
-        evaluate(Plan.parse(config(tmp_path, server.url), tmp_path), tmp_path / "run", quiet=True, redo=True)
-        assert len(server.calls) == asked
+        again = evaluate(small(tmp_path, server.url, arms=arms), tmp_path / "run", quiet=True)  # finished: read
+        evaluate(small(tmp_path, server.url, arms=arms), tmp_path / "run", quiet=True, redo=True)
+        assert len(server.calls) == asked == 6 * 2 + 6 * 2
     assert first == again

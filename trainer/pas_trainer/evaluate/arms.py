@@ -41,17 +41,15 @@ class Sent:
     completion_tokens: int = 0
 
 
-def sent_by(
-    arm: Arm, questions: Sequence[Question], logged: Mapping[str, Sent], quiet: bool = False
-) -> dict[str, Sent]:
-    """Return what an arm that needs no LLM sends, by question."""
+def sent_by(arm: Arm, prompts: Sequence[str], logged: Mapping[str, str], quiet: bool = False) -> dict[str, Sent]:
+    """Return what an arm that needs no LLM sends for each prompt; `logged` holds a record's complements."""
     if arm.kind == "pas":
-        return _by_pas(arm, questions, quiet)
+        return _by_pas(arm, prompts, quiet)
     if arm.kind == "suffix":
-        return {q.id: _suffixed(q.prompt, arm.text) for q in questions}
+        return {prompt: _suffixed(prompt, arm.text) for prompt in prompts}
     if arm.kind == "logged":
-        return {q.id: logged.get(q.id, Sent(q.prompt, status="skipped", reason="not_recorded")) for q in questions}
-    return {q.id: Sent(q.prompt) for q in questions}
+        return {prompt: _logged(prompt, logged.get(prompt, "")) for prompt in prompts}
+    return {prompt: Sent("" if arm.kind == "answers" else prompt) for prompt in prompts}
 
 
 def _suffixed(prompt: str, text: str) -> Sent:
@@ -59,11 +57,17 @@ def _suffixed(prompt: str, text: str) -> Sent:
     return Sent(f"{prompt}\n\n{added}", added, "applied")
 
 
-def _by_pas(arm: Arm, questions: Sequence[Question], quiet: bool) -> dict[str, Sent]:
+def _logged(prompt: str, complement: str) -> Sent:
+    if not complement:
+        return Sent(prompt, status="skipped", reason="nothing_recorded")
+    return Sent(f"{prompt}\n\n{complement}", complement, "applied")
+
+
+def _by_pas(arm: Arm, prompts: Sequence[str], quiet: bool) -> dict[str, Sent]:
     settings = Settings(deadline_ms=DEADLINE_MS, cache_entries=0)
     with PAS.load(arm.model or None, device=arm.device, settings=settings) as pas:
-        rows = tqdm(questions, desc=arm.name, unit="prompt", disable=quiet or None)
-        return {q.id: _sent(pas.augment(q.prompt)) for q in rows}
+        rows = tqdm(prompts, desc=arm.name, unit="prompt", disable=quiet or None)
+        return {prompt: _sent(pas.augment(prompt)) for prompt in rows}
 
 
 def _sent(result: Augmentation) -> Sent:

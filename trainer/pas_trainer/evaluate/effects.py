@@ -14,7 +14,7 @@ Indices = NDArray[np.intp]
 #: A figure in percent on questions drawn anew, by their places; all places in order give the figure itself.
 Figure = Callable[[Indices], float]
 
-ROUNDS = 300
+ROUNDS = 200
 #: Both ends of 95 %, and the power of 80 % that a needed sample is reckoned for.
 Z, POWER = 1.96, 0.84
 

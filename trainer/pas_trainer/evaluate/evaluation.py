@@ -12,7 +12,6 @@ import pas_middleware
 
 from ..llm import Budget, Store
 from ..stages import Done, Stage, write_json
-from .arms import Sent
 from .benchmarks import Benchmark, read_benchmarks
 from .layouts import write_jsonl
 from .plan import Plan
@@ -29,7 +28,7 @@ def evaluate(
     *,
     max_usd: float | None = None,
     redo: bool = False,
-    logged: Mapping[str, Sent] | None = None,
+    logged: Mapping[str, str] | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Carry out a plan in a folder and return its scores; a finished run is read, a broken one goes on.

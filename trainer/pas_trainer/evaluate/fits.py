@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -15,6 +16,8 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 FOLDS = 5
 SEED = 123
+#: Instead of nothing, so that the solver sees a label of which no row weighs anything.
+LEAST = 1e-9
 STRENGTHS = np.logspace(-4, 4, 10)
 
 
@@ -64,12 +67,16 @@ def own_fit(design: Design) -> Fit:
 def refit(design: Design, strength: float, random: int | np.random.RandomState = SEED) -> Floats:
     """Return the weights at one strength, every row counted once as a win and once as a loss."""
     model = LogisticRegression(C=strength, l1_ratio=1, solver="liblinear", fit_intercept=False, random_state=random)
-    # Quiet: scikit-learn's notes on fits that end early; the recipe is upstream's.
-    with warnings.catch_warnings(action="ignore"):
+    sides = np.concatenate([design.probabilities, 1 - design.probabilities]) * np.tile(design.weights, 2)
+    # Quiet: scikit-learn's notes on fits that end early; the recipe is upstream's. Its checks cost more than the fit.
+    with (
+        warnings.catch_warnings(action="ignore"),
+        sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
+    ):
         model.fit(
             np.vstack([design.features, design.features]),
             np.repeat([1, 0], len(design.features)),
-            sample_weight=np.concatenate([design.probabilities, 1 - design.probabilities]) * np.tile(design.weights, 2),
+            sample_weight=np.maximum(sides, LEAST),
         )
     return np.asarray(model.coef_[0], dtype=float)
 
@@ -77,7 +84,6 @@ def refit(design: Design, strength: float, random: int | np.random.RandomState =
 def package_fit(design: Design) -> Fit:
     """Fit with the `alpaca-eval` package."""
     import pandas as pd
-    import sklearn
     from alpaca_eval.metrics.glm_winrate import fit_LogisticRegressionCV
 
     table = pd.DataFrame(design.features).rename(columns=str).assign(preference=design.probabilities)

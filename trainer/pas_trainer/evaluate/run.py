@@ -55,7 +55,7 @@ class Run:
         store: Store,
         budget: Budget,
         *,
-        logged: Mapping[str, Sent] | None = None,
+        logged: Mapping[str, str] | None = None,
         quiet: bool = False,
     ) -> None:
         self.plan, self.benchmarks, self.budget, self.quiet = plan, benchmarks, budget, quiet
@@ -103,18 +103,15 @@ class Run:
     def _sent(self) -> dict[Place, Sent]:
         """Return what every arm sends; kind `rewrite` asks the target, kind `answers` sends nothing."""
         found: dict[Place, Sent] = {}
-        for benchmark in self.benchmarks:
-            for arm in self.plan.arms:
-                shared = {} if arm.kind == "rewrite" else self._by_arm(arm, benchmark)
+        prompts = list(dict.fromkeys(q.prompt for b in self.benchmarks for q in b.questions))
+        for arm in self.plan.arms:
+            shared = {} if arm.kind == "rewrite" else ways.sent_by(arm, prompts, self._logged, self.quiet)
+            for benchmark in self.benchmarks:
                 for target in self.plan.targets:
                     mine = self._rewritten(benchmark, target) if arm.kind == "rewrite" else shared
-                    found |= {Place(benchmark.name, target, arm.name, q.id): mine[q.id] for q in benchmark.questions}
+                    place = Place(benchmark.name, target, arm.name, "")
+                    found |= {place._replace(id=q.id): mine[q.prompt] for q in benchmark.questions}
         return found
-
-    def _by_arm(self, arm: Any, benchmark: Benchmark) -> dict[str, Sent]:
-        if arm.kind == "answers":
-            return {q.id: Sent("") for q in benchmark.questions}
-        return ways.sent_by(arm, benchmark.questions, self._logged, self.quiet)
 
     def _rewritten(self, benchmark: Benchmark, target: str) -> dict[str, Sent]:
         client = self._targets[target]
@@ -124,7 +121,7 @@ class Run:
             client.endpoint,
             f"rewriting {target}",
         )
-        return {done.row.id: done.value for done in work}
+        return {done.row.prompt: done.value for done in work}
 
     def _answer_row(self, place: Place, sent: Sent, replied: Mapping[Asked, Replied]) -> dict[str, Any]:
         benchmark = next(b for b in self.benchmarks if b.name == place.benchmark)
