@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -41,7 +42,7 @@ class Local:
 class Ray:
     """Parts in parallel on a Ray cluster: the one at `address`, else one of this machine's own."""
 
-    def __init__(self, address: str = "", cpus: int | None = None) -> None:
+    def __init__(self, address: str = "") -> None:
         try:
             import ray
         except ImportError as error:
@@ -49,7 +50,7 @@ class Ray:
                 "--engine ray needs Ray;", hint='run `pip install "pas-middleware[trainer,ray]"`.'
             ) from error
         if not ray.is_initialized():
-            _connect(ray, address, cpus)
+            _connect(ray, address)
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         self._data: Any = ray.data
@@ -66,12 +67,14 @@ class Ray:
         return pa.concat_tables(ray.get(made.to_arrow_refs()))
 
 
-def _connect(ray: Any, address: str, cpus: int | None) -> None:
+def _connect(ray: Any, address: str) -> None:
     try:
-        ray.init(
-            address=address or None, num_cpus=None if address else cpus, include_dashboard=False, log_to_driver=False
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        # Ray itself tries for minutes, and then ends the process.
+        if ":" in address:
+            host, port = address.removeprefix("ray://").rsplit(":", 1)
+            socket.create_connection((host, int(port)), timeout=5).close()
+        ray.init(address=address or None, include_dashboard=False, log_to_driver=False)
+    except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"No Ray cluster answers at {address!r}: {error};", hint="check `ray status` there, and --ray-address."
         ) from error
