@@ -36,19 +36,19 @@ def kept(file):
     return found
 
 
-def test_kill_9_at_twenty_random_points(tmp_path, prompts):
+def test_kill_9_at_twenty_random_points(tmp_path, more_prompts):
     rng, killer = random.Random(7), Killer()
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["pas_trainer.synthesize"])
+    processes.set_forkserver_preload(["pas_trainer.synthesize", "openai.resources.chat", "pytest"])
     with serve(golden) as server:
-        synthesize(plan(server.url), prompts, tmp_path / "whole", QUIET)
+        synthesize(plan(server.url), more_prompts, tmp_path / "whole", QUIET)
         undisturbed = len(server.calls)
     out, stored, killed = tmp_path / "killed", [], 0
     with serve(killer) as server:
         made = plan(server.url)
         digests = {"0.7": made.generator.digest, "0.0": made.critic.digest}
         while killed < KILLS:
-            process = processes.Process(target=synthesize, args=(made, prompts, out, QUIET))
+            process = processes.Process(target=synthesize, args=(made, more_prompts, out, QUIET))
             killer.left, killer.victim = rng.randint(1, 5), process
             process.start()
             process.join()
@@ -56,7 +56,7 @@ def test_kill_9_at_twenty_random_points(tmp_path, prompts):
             killed += 1
             stored.append((len(server.calls), kept(answers_file(out)) if answers_file(out).exists() else set()))
         killer.victim = None
-        synthesize(made, prompts, out, QUIET)
+        synthesize(made, more_prompts, out, QUIET)
         asked = [digests[str(call.body["temperature"])](call.body["messages"]) for call in server.calls]
     for calls, configs in stored:
         assert configs.isdisjoint(asked[calls:])

@@ -33,6 +33,10 @@ class BatchApi:
         self._client, self._poll_s, self._say, self._sleep = client, poll_s, say, sleep
         self._api = OpenAI(base_url=endpoint.base_url, api_key=endpoint.key(), timeout=endpoint.timeout_s)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
     def finish(self) -> None:
         """Fetch what batches of an earlier run have brought."""
         for name in self._client.store.open_batches(self._client.endpoint.base_url):

@@ -46,6 +46,10 @@ class Client:
             base_url=endpoint.base_url, api_key=endpoint.key(), timeout=endpoint.timeout_s, max_retries=0
         )
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
     def ask(self, row: str, stage: str, messages: Messages, *, attempt: int = 0) -> Answer:
         """Return the answer to messages; `stage` names the step and its round, `attempt` the repeated asking.
 

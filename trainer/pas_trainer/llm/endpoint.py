@@ -49,8 +49,10 @@ class Endpoint:
                 raise ConfigError(f"{name} is {getattr(self, name)!r};", hint="give 0 or more.")
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Endpoint:
+    def parse(cls, values: Any) -> Endpoint:
         """Read a mapping of a configuration file."""
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"An endpoint is {values!r};", hint="write it as {model: ..., base_url: ...}.")
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,16 +59,19 @@ def plan_of(config: Path | None, critic_model: str = "", rounds: int | None = No
     """Return the plan of a configuration file, with what the options say instead."""
     values = _yaml(config) if config is not None else {}
     given = {name: value for name, value in endpoint.items() if value not in (None, "")}
-    if given or "generator" not in values:
-        values["generator"] = {**(values.get("generator") or {}), **given}
-    if values.get("critic") is not None and given:
-        values["critic"] = {**values["critic"], **{name: value for name, value in given.items() if name != "model"}}
+    if not values.get("generator") and "model" not in given:
+        raise ConfigError("No model is named;", hint="give --model, or --config with a generator.")
+    values["generator"] = _with(values.get("generator") or {}, given)
+    if values.get("critic") is not None:
+        values["critic"] = _with(values["critic"], {name: given[name] for name in given if name != "model"})
     if rounds is not None:
         values["rounds"] = rounds
-    if not values["generator"].get("model"):
-        raise ConfigError("No model is named;", hint="give --model, or --config with a generator.")
     plan = Synthesis.parse(values)
     return replace(plan, critic=replace(plan.critic, model=critic_model)) if critic_model else plan
+
+
+def _with(endpoint: Any, given: dict[str, Any]) -> Any:
+    return {**endpoint, **given} if isinstance(endpoint, dict) else endpoint
 
 
 def _yaml(file: Path) -> dict[str, Any]:
@@ -169,8 +173,7 @@ def critic_report(
         usd_per_million_output=price_out,
     )
     golden = plan.golden_set()
-    with Store(answers) as store:
-        critic = Client(plan.critic, store, Budget(store, max_usd))
+    with Store(answers) as store, closing(Client(plan.critic, store, Budget(store, max_usd))) as critic:
         cases = measure.cases(golden, labelled)
         found = measure.figures(measure.judge(critic, golden, cases, shots=plan.shots, attempts=plan.attempts))
         found |= {"model": plan.critic.model, "usd": round(store.totals().usd, 6)}

@@ -133,7 +133,7 @@ def table(found: dict[str, Any]) -> str:
     }
     lines += [_line(title, found[name]) for name, title in names.items()]
     lines += [_line(f"recall: {flaw}", share) for flaw, share in found["recall_by_flaw"].items()]
-    said = [*found["recall_by_flaw"], MISSED, UNJUDGED, "kept"]
+    said = [*FLAWS, MISSED, UNJUDGED, "kept"]
     lines += ["", "| labelled \\ said | " + " | ".join(said) + " |", "|---" * (len(said) + 1) + "|"]
     for flaw, row in found["confusion"].items():
         lines.append(f"| {flaw} | " + " | ".join(str(row.get(each, 0)) for each in said) + " |")

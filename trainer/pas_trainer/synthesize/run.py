@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,19 +65,18 @@ def synthesize(plan: Synthesis, prompts: Path, out: Path, means: Means | None = 
     source = prompts / "prompts.parquet" if prompts.is_dir() else prompts
     stage = Stage("synthesize", {"prompts": source}, plan.settings(golden))
 
-    def work(folder: Path) -> Done:
-        with Store(answers_file(out)) as store:
-            return _Work(plan, golden, rows, store, means).run(folder)
+    def write(folder: Path) -> Done:
+        with Store(answers_file(out)) as store, closing(_Work(plan, golden, rows, store, means)) as work:
+            return work.run(folder)
 
-    return stage.run(out, work, redo=redo)
+    return stage.run(out, write, redo=redo)
 
 
 def estimate(plan: Synthesis, prompts: Path, out: Path) -> dict[str, Any]:
     """Return what is left to be asked, and its cost, where every complement is kept at once and where none is."""
     golden = plan.golden_set()
     rows = read_prompts(prompts, plan.limit)
-    with Store(answers_file(out)) as store:
-        work = _Work(plan, golden, rows, store, Means())
+    with Store(answers_file(out)) as store, closing(_Work(plan, golden, rows, store, Means())) as work:
         _, requests = work.collect(rows)
         spent = store.totals()
     left = {request.key.row: request.key.stage for request in requests}
@@ -101,6 +101,11 @@ class _Work:
         self._critic = Client(plan.critic, store, self._budget)
         self._loop = Loop(plan, golden, self._generator, self._critic)
         self._golden = golden
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._generator.close()
+        self._critic.close()
 
     def run(self, folder: Path) -> Done:
         """Bring every prompt to its outcome and write the files."""
@@ -167,21 +172,19 @@ class _Work:
     def _through_api(self) -> dict[str, Outcome]:
         means = self._means
         clients = {client.endpoint.base_url: client for client in (self._critic, self._generator)}
-        apis = {url: BatchApi(client, poll_s=means.poll_s, say=means.say) for url, client in clients.items()}
-        for api in apis.values():
-            api.finish()
-        while True:
-            outcomes, requests = self.collect(self._rows)
-            if not requests:
-                return outcomes
-            for url, api in apis.items():
-                mine = [request for request in requests if request.endpoint.base_url == url]
-                if mine and not api.run(mine):
-                    raise EndpointError(
-                        f"A batch of {len(mine)} requests brought no answer;",
-                        hint="look at the endpoint's list of batches, and run again: what was paid for is kept.",
-                        reason="batch",
-                    )
+        with ExitStack() as stack:
+            apis = {
+                url: stack.enter_context(closing(BatchApi(client, poll_s=means.poll_s, say=means.say)))
+                for url, client in clients.items()
+            }
+            for api in apis.values():
+                api.finish()
+            while True:
+                outcomes, requests = self.collect(self._rows)
+                if not requests:
+                    return outcomes
+                for url, api in apis.items():
+                    _run(api, [request for request in requests if request.endpoint.base_url == url])
 
     def _hand_out(self, requests: Sequence[Request]) -> None:
         folder = self._means.batch_out
@@ -222,6 +225,15 @@ class _Work:
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items()))
+
+
+def _run(api: BatchApi, requests: Sequence[Request]) -> None:
+    if requests and not api.run(requests):
+        raise EndpointError(
+            f"A batch of {len(requests)} requests brought no answer;",
+            hint="look at the endpoint's list of batches, and run again: what was paid for is kept.",
+            reason="batch",
+        )
 
 
 def _tell(filled: Filled, means: Means) -> None:

@@ -45,9 +45,9 @@ class Synthesis:
 
     def __post_init__(self) -> None:
         for name in ("rounds", "attempts", "shots"):
-            if not 1 <= getattr(self, name) <= 20:
-                raise ConfigError(f"{name} is {getattr(self, name)!r};", hint="give a number from 1 to 20.")
-        if self.limit < 0:
+            if not isinstance(getattr(self, name), int) or not 1 <= getattr(self, name) <= 20:
+                raise ConfigError(f"{name} is {getattr(self, name)!r};", hint="give a whole number from 1 to 20.")
+        if not isinstance(self.limit, int) or self.limit < 0:
             raise ConfigError(f"limit is {self.limit!r};", hint="give 0 (all) or more.")
 
     @classmethod
@@ -57,9 +57,7 @@ class Synthesis:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(f"synthesize has no setting {unknown[0]!r};", hint=f"use {', '.join(sorted(known))}.")
-        if not isinstance(values.get("generator"), Mapping):
-            raise ConfigError("synthesize has no generator;", hint="give generator: {model: ..., base_url: ...}.")
-        generator = Endpoint.parse(values["generator"])
+        generator = Endpoint.parse(values.get("generator"))
         critic = replace(generator, temperature=0.0) if generator.temperature is not None else generator
         if values.get("critic") is not None:
             critic = Endpoint.parse(values["critic"])

@@ -22,6 +22,8 @@ from .faults import Fault, Faults
 
 #: What answers a request's body.
 Answering = Callable[[dict[str, Any]], str]
+#: What chooses the fault that a call meets, by its number from 0 and its body.
+Choosing = Callable[[int, dict[str, Any]], Fault | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class ScriptedServer:
     """What the server says and what it saw."""
 
     answering: Answering
-    faults: Sequence[Faults] = ()
+    faults: Sequence[Faults] | Choosing = ()
     key: str = ""
     models: Sequence[str] = ("scripted",)
     retry_after_s: float = 0.01
@@ -81,9 +83,14 @@ class ScriptedServer:
         """Count a call and return the fault that it is to meet."""
         with self._lock:
             number = len(self.calls)
-            fault = next((faults.fault for faults in self.faults if faults.hits(number)), None)
+            fault = self._fault(number, body)
             self.calls.append(Call(body, fault or ""))
         return fault
+
+    def _fault(self, number: int, body: dict[str, Any]) -> Fault | None:
+        if callable(self.faults):
+            return self.faults(number, body)
+        return next((faults.fault for faults in self.faults if faults.hits(number)), None)
 
     async def _chat(self, request: Request) -> Response:
         body = await request.json()
