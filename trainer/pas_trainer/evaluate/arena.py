@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pas_middleware.errors import InputError
 
-from .effects import ROUNDS, Drawn, Floats, drawn
+from .effects import Drawn, Floats, drawn
 from .verdicts import outcome
 
 
@@ -50,7 +50,7 @@ def score(games: Sequence[Game]) -> float:
     return float(100 * np.average([g.outcome for g in games], weights=weights))
 
 
-def scored(games: Sequence[Game], rounds: int = ROUNDS, seed: int = 0) -> Drawn:
+def scored(games: Sequence[Game], rounds: int | None = None, seed: int = 0) -> Drawn:
     """Return the score with draws for its interval: of questions, as the two games of one are not independent."""
     score(games)
     wins, weights = _by_question(games)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from pas_middleware import PAS, Augmentation, Settings
 from pas_middleware.language import detect
 
-from ..llm import Client, RowFailed
+from ..llm import Client
 from ..mini.judging import SUFFIX
 from .layouts import Question
 from .plan import Arm
@@ -59,7 +59,7 @@ def _suffixed(prompt: str, text: str) -> Sent:
 
 def _logged(prompt: str, complement: str) -> Sent:
     if not complement:
-        return Sent(prompt, status="skipped", reason="nothing_recorded")
+        return unsent(prompt, "nothing_recorded")
     return Sent(f"{prompt}\n\n{complement}", complement, "applied")
 
 
@@ -74,18 +74,20 @@ def _sent(result: Augmentation) -> Sent:
     return Sent(result.text, result.complement, result.status, result.reason, result.elapsed_ms)
 
 
+def unsent(prompt: str, reason: str, **cost: Any) -> Sent:
+    """Return a prompt that goes as it is, and why."""
+    return Sent(prompt, status="skipped", reason=reason, **cost)
+
+
 def rewrite(client: Client, benchmark: str, question: Question) -> Sent:
     """Return the target's own rewriting of a prompt; where it writes none the prompt goes as it is, and why is said."""
     messages = [{"role": "user", "content": REWRITE.replace("{prompt}", question.prompt)}]
-    try:
-        answer = client.ask(f"{benchmark} {question.id}", "rewrite", messages)
-    except RowFailed as failure:
-        return Sent(question.prompt, status="skipped", reason=failure.reason)
+    answer = client.ask(f"{benchmark} {question.id}", "rewrite", messages)
     cost: dict[str, Any] = {
         "usd": client.endpoint.usd(answer.input_tokens, answer.output_tokens),
         "prompt_tokens": answer.input_tokens,
         "completion_tokens": answer.output_tokens,
     }
     if answer.problem:
-        return Sent(question.prompt, status="skipped", reason=answer.problem, **cost)
+        return unsent(question.prompt, answer.problem, **cost)
     return Sent(answer.text.strip(), status="applied", **cost)

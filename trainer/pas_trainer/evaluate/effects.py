@@ -56,15 +56,20 @@ class Effect:
         return cls(difference.value, low, high, n, needed(difference.value, (high - low) / (2 * Z), n))
 
 
-def samples(n: int, rounds: int = ROUNDS, seed: int = 0) -> list[Indices]:
+def samples(n: int, rounds: int | None = None, seed: int = 0) -> list[Indices]:
     """Return samples of n questions, the same ones for every arm."""
     rng = np.random.default_rng(seed)
-    return [rng.integers(0, n, n) for _ in range(rounds)]
+    return [rng.integers(0, n, n) for _ in range(rounds or ROUNDS)]
 
 
-def drawn(figure: Figure, n: int, rounds: int = ROUNDS, seed: int = 0) -> Drawn:
+def drawn(figure: Figure, n: int, rounds: int | None = None, seed: int = 0) -> Drawn:
     """Return a figure with what it is on samples of its questions."""
     return Drawn(figure(np.arange(n)), np.array([figure(sample) for sample in samples(n, rounds, seed)]))
+
+
+def mean(values: Floats) -> Drawn:
+    """Return the mean of values between 0 and 1, in percent."""
+    return drawn(lambda sample: 100 * float(values[sample].mean()), len(values))
 
 
 def needed(value: float, standard_error: float, n: int) -> int | None:

@@ -117,24 +117,26 @@ class Match:
         """Tell whether there is nothing to judge."""
         return self.answer == self.opponent_answer
 
+    def head(self, game: int, judge: str) -> dict[str, Any]:
+        """Return the part of a game's row that says which it is."""
+        names = ("benchmark", "id", "target", "arm", "opponent")
+        return {name: getattr(self, name) for name in names} | {"game": game, "judge": judge}
+
 
 def judge(client: Client, wording: Wording, match: Match, game: int, attempts: int) -> dict[str, Any]:
     """Return the row of one game; a verdict that cannot be read is asked for again, then reported, never guessed."""
-    row: dict[str, Any] = {
-        "benchmark": match.benchmark,
-        "id": match.id,
-        "target": match.target,
-        "arm": match.arm,
-        "opponent": match.opponent,
-        "game": game,
-        "judge": client.endpoint.model,
-    }
+    head = match.head(game, client.endpoint.model)
     if match.is_same:
-        return row | _read("A=B", game, "", 0, "the answers are the same", 0.0)
+        return head | _read("A=B", game, "", 0, "The answers are the same.", 0.0)
     # In game 1 the opponent stands first, in game 2 the judged answer.
     first, second = match.opponent_answer, match.answer
     a, b = (first, second) if game == 1 else (second, first)
-    return row | _asked(client, wording, match, wording.messages(match.question, a, b), game, attempts)
+    return head | _asked(client, wording, match, wording.messages(match.question, a, b), game, attempts)
+
+
+def failed(match: Match, game: int, model: str, failure: RowFailed) -> dict[str, Any]:
+    """Return the row of a game that the endpoint did not answer this time."""
+    return match.head(game, model) | _read(None, game, "error", 0, str(failure), 0.0)
 
 
 def _asked(
@@ -142,10 +144,7 @@ def _asked(
 ) -> dict[str, Any]:
     said, usd, problem = "", 0.0, "unparseable"
     for attempt in range(attempts):
-        try:
-            answer = client.ask(f"{match.benchmark} {match.id}", "judge", messages, attempt=attempt)
-        except RowFailed as failure:
-            return _read(None, game, "error", attempt + 1, str(failure), usd)
+        answer = client.ask(f"{match.benchmark} {match.id}", "judge", messages, attempt=attempt)
         usd += client.endpoint.usd(answer.input_tokens, answer.output_tokens)
         said = f"{said}\n{answer.text}".strip()
         verdict = wording.verdict(answer.text)

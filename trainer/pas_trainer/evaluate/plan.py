@@ -90,16 +90,16 @@ class Plan:
     limit: int = 0
     expected_tokens: int = 600
 
-    @classmethod
-    def read(cls, path: Path) -> Plan:
-        """Read a YAML file; paths in it are relative to its folder."""
+    @staticmethod
+    def content(path: Path) -> dict[str, Any]:
+        """Return the content of a YAML file; raises ConfigError where it is none."""
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise ConfigError(f"{path} cannot be read: {error};", hint="give a YAML file.") from error
         if not isinstance(content, dict):
-            raise ConfigError(f"{path} is no mapping;", hint="see the ready configurations in the documentation.")
-        return cls.parse(content, path.parent)
+            raise ConfigError(f"{path} is no mapping;", hint="see the ready configuration `paper`.")
+        return content
 
     @classmethod
     def parse(cls, content: Mapping[str, Any], folder: Path) -> Plan:
@@ -113,12 +113,11 @@ class Plan:
         arms = {"none": {"kind": "none"}} | (content.get("arms") or {})
         return cls(
             name=str(content.get("name", "evaluation")),
-            targets={str(n): _endpoint(f"targets.{n}", decoding | v) for n, v in content["targets"].items()},
+            targets={str(n): _endpoint(f"targets.{n}", v, decoding) for n, v in content["targets"].items()},
             judge=_endpoint("judge", content["judge"]),
-            arms=tuple(_made(Arm, f"arms.{n}", {"name": str(n)} | (v or {}), folder) for n, v in arms.items()),
+            arms=tuple(_made(Arm, f"arms.{n}", _named(n, v), folder) for n, v in arms.items()),
             benchmarks=tuple(
-                _made(BenchmarkPlan, f"benchmarks.{n}", {"name": str(n)} | (v or {}), folder)
-                for n, v in content["benchmarks"].items()
+                _made(BenchmarkPlan, f"benchmarks.{n}", _named(n, v), folder) for n, v in content["benchmarks"].items()
             ),
             judging=_made(JudgePlan, "judging", content.get("judging") or {}, folder),
             limit=int(content.get("limit", 0)),
@@ -147,11 +146,15 @@ def _said(endpoint: Endpoint) -> dict[str, Any]:
     return {name: getattr(endpoint, name) for name in names}
 
 
-def _endpoint(where: str, values: Any) -> Endpoint:
+def _named(name: object, values: Any) -> Any:
+    return {"name": str(name)} | values if isinstance(values, dict) else values
+
+
+def _endpoint(where: str, values: Any, decoding: Mapping[str, Any] | None = None) -> Endpoint:
     if not isinstance(values, dict):
         raise ConfigError(f"{where} is {values!r};", hint="give model, base_url, key_env and prices.")
     try:
-        return Endpoint.parse(values)
+        return Endpoint.parse({**(decoding or {}), **values})
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 

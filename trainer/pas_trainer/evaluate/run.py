@@ -13,7 +13,7 @@ from ..llm import Answer, Budget, Client, Endpoint, Store, each
 from . import arms as ways
 from .arms import Sent
 from .benchmarks import NONE, Benchmark
-from .judging import Match, judge
+from .judging import Match, failed, judge
 from .layouts import write_jsonl
 from .plan import Plan
 
@@ -83,17 +83,18 @@ class Run:
         found = {Place(r["benchmark"], r["target"], r["arm"], r["id"]): r for r in answers}
         wordings = {b.name: b.wording for b in self.benchmarks}
         games = [(match, game) for match in self._matches(found) for game in (1, 2)]
-        attempts = self.plan.judging.attempts
+        attempts, judged_by = self.plan.judging.attempts, self.plan.judge.model
+        # Arms that send the same text have the same answer: it is judged once.
+        work = self._each(
+            list({_texts(match, game): (match, game) for match, game in games}.values()),
+            lambda one: judge(self._judge, wordings[one[0].benchmark], one[0], one[1], attempts),
+            self.plan.judge,
+            "judge",
+        )
         rows = {
-            done.row: done.value
-            for done in self._each(
-                games,
-                lambda g: judge(self._judge, wordings[g[0].benchmark], g[0], g[1], attempts),
-                self.plan.judge,
-                "judge",
-            )
+            _texts(*done.row): done.value or failed(done.row[0], done.row[1], judged_by, done.failure) for done in work
         }
-        ordered = [row for game in games if (row := rows[game]) is not None]
+        ordered = [rows[_texts(match, game)] | match.head(game, judged_by) for match, game in games]
         write_jsonl(folder / "judgements.jsonl", ordered)
         return ordered
 
@@ -121,7 +122,7 @@ class Run:
             client.endpoint,
             f"rewriting {target}",
         )
-        return {done.row.prompt: done.value for done in work}
+        return {d.row.prompt: d.value or ways.unsent(d.row.prompt, d.failure.reason) for d in work}
 
     def _answer_row(self, place: Place, sent: Sent, replied: Mapping[Asked, Replied]) -> dict[str, Any]:
         benchmark = next(b for b in self.benchmarks if b.name == place.benchmark)
@@ -161,6 +162,11 @@ class Run:
                         )
                     )
         return found
+
+
+def _texts(match: Match, game: int) -> tuple[str, str, str, str, int]:
+    """Name what a judge is asked."""
+    return match.benchmark, match.id, match.answer, match.opponent_answer, game
 
 
 def _answered(

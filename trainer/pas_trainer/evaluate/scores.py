@@ -12,7 +12,7 @@ import numpy as np
 from .alpaca import length_controlled
 from .arena import Game, scored
 from .benchmarks import NONE, Benchmark
-from .effects import Drawn, Effect, Floats, drawn
+from .effects import Drawn, Effect, Floats, drawn, mean
 from .fits import FOLDS
 from .intrinsic import intrinsic
 from .style import Style, StyledGame, style_controlled
@@ -109,15 +109,11 @@ def _drawn(key: str, benchmark: Benchmark, judged: Mapping[str, Judged]) -> dict
         return style_controlled({arm: mine.styled() for arm, mine in judged.items()})
     make: dict[str, Callable[[Judged], Drawn]] = {
         "lc": lambda mine: _length_controlled(mine, benchmark),
-        "win_rate": lambda mine: _mean(mine.preferences),
-        "discrete": lambda mine: _mean((mine.preferences > 0.5) + 0.5 * (mine.preferences == 0.5)),
+        "win_rate": lambda mine: mean(mine.preferences),
+        "discrete": lambda mine: mean((mine.preferences > 0.5) + 0.5 * (mine.preferences == 0.5)),
         "score": lambda mine: scored(mine.played()),
     }
     return {arm: make[key](mine) for arm, mine in judged.items()}
-
-
-def _mean(values: Floats) -> Drawn:
-    return drawn(lambda sample: 100 * float(values[sample].mean()), len(values))
 
 
 def _length_controlled(mine: Judged, benchmark: Benchmark) -> Drawn:
@@ -185,7 +181,7 @@ def _by_category(benchmark: Benchmark, judged: Mapping[str, Judged], arm: str) -
     preferences = {name: mine.preferences for name, mine in judged.items()}
     found = []
     for name, places in sorted(groups.items()):
-        values = {a: _mean(p[places]) for a, p in preferences.items()}
+        values = {a: mean(p[places]) for a, p in preferences.items()}
         low, high = values[arm].ends
         effect = _effect(values[arm], _compared(benchmark, arm, values), len(places), "win_rate")
         head = {"category": name, "n": len(places), "value": values[arm].value, "low": low, "high": high}

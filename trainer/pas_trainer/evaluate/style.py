@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arena import Game
-from .effects import ROUNDS, Drawn, Floats, Indices, samples
+from .effects import Drawn, Floats, Indices, samples
 
 _BLOCK = re.compile(r"```[^`]*```")
 _TOKEN = re.compile(r"[^\W_\u3040-\u9fff]+|[\u3040-\u9fff]|[^\w\s]")
@@ -52,7 +52,7 @@ class StyledGame:
 
 
 def style_controlled(
-    models: Mapping[str, Sequence[StyledGame]], rounds: int = ROUNDS, seed: int = 0
+    models: Mapping[str, Sequence[StyledGame]], rounds: int | None = None, seed: int = 0
 ) -> dict[str, Drawn]:
     """Return every model's chance in percent to beat the baseline at equal style; all are drawn on the same samples."""
     fitted = Fitted.of(models)
