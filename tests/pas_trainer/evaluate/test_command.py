@@ -108,6 +108,7 @@ def test_from_log_evaluates_what_was_recorded(server, tmp_path):
     # What was shadowed is what is sent now; where nothing was proposed nothing is.
     assert (recorded["won"], recorded["tied"]) == (5, 1)
     assert recorded["skipped"]["reasons"] == {"nothing_recorded": 1}
+    assert [c["arm"] for c in scores["cells"]] == ["none", "suffix", "pas-mini", "recorded"]
 
 
 def test_a_record_without_texts_is_refused(server, tmp_path):

@@ -259,6 +259,8 @@ def test_the_second_generation_leads_with_style_control(tmp_path):
         ({"arms": {"x": {"kind": "pas", "modle": "m"}}}, "arms.x has no setting 'modle'"),
         ({"arms": {"x": {"kind": "answers"}}}, "arms.x has no path"),
         ({"arms": {"x": "pas"}}, "arms.x is 'pas'"),
+        ({"arms": {"none": {"kind": "pas"}}}, "arms.none is of kind pas"),
+        ({"limit": "all"}, "limit is 'all'"),
         ({"benchmarks": {"b": {"kind": "arena_hard", "questions": "q"}}}, "benchmarks.b has no baseline"),
         ({"benchmarks": {"b": {"kind": "own", "questions": "q", "generation": "v3"}}}, "generation is 'v3'"),
         ({"judging": {"attempts": 0}}, "attempts is 0"),

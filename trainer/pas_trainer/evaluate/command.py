@@ -157,7 +157,7 @@ def _questions(content: dict[str, Any], own: Path | None, log: Path | None, out:
         out.parent.mkdir(parents=True, exist_ok=True)
         own = out.with_name(f"{out.name}.prompts.jsonl")
         logged = from_log(log, own)
-        content["arms"] = {"suffix": {"kind": "suffix"}, LOGGED: {"kind": "logged"}}
+        content["arms"] = content.get("arms", {}) | {LOGGED: {"kind": "logged"}}
     if own is not None:
         content["benchmarks"] = {"own": {"kind": "own", "questions": str(own.resolve())}}
     elif not content.get("benchmarks"):

@@ -20,6 +20,8 @@ from .scores import cells, differences, intrinsic_rows
 from .upstream import export
 
 Rows = Sequence[Mapping[str, Any]]
+#: The embedded model, whose next version is another arm.
+MINI = Path(pas_middleware.__file__).parent / "pas_mini"
 
 
 def evaluate(
@@ -117,7 +119,7 @@ def _inputs(plan: Plan) -> dict[str, str | Path]:
     files = {
         f"{b.name} {key}": getattr(b, key) for b in plan.benchmarks for key in ("questions", "baseline", "controls")
     }
-    models = {f"{arm.name} model": f"{arm.model}/manifest.json" for arm in plan.arms if arm.kind == "pas" and arm.model}
+    models = {f"{arm.name} model": f"{arm.model or MINI}/manifest.json" for arm in plan.arms if arm.kind == "pas"}
     answers = {
         f"{arm.name} {benchmark.name} {target}": arm.path_of(benchmark.name, target)
         for arm in plan.arms

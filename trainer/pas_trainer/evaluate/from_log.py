@@ -18,7 +18,8 @@ LOGGED = "recorded"
 def from_log(record: Path, questions: Path) -> dict[str, str]:
     """Write the record's prompts as a file of questions, and return the complement of each prompt, "" for none.
 
-    A shadowed or sampled-out prompt counts with the complement that was proposed: it is the holdout.
+    A shadowed prompt counts with the complement that was proposed. What the guard refused would never have been sent,
+    and for a prompt that sampling held back nothing was computed.
     """
     latest = {row["prompt"]: row for row in read_record(record) if row.get("prompt", "").strip()}
     if not latest:
@@ -28,12 +29,14 @@ def from_log(record: Path, questions: Path) -> dict[str, str]:
         raise InputError(
             f"The record {record} holds no complement;", hint="nothing was added: there is no effect to see."
         )
-    write_jsonl(questions, ({"prompt": p, "category": row["reason"] or row["status"]} for p, row in latest.items()))
+    rows = (
+        {"prompt": p, "category": r["reason"] or r["status"], "complement": complements[p]} for p, r in latest.items()
+    )
+    write_jsonl(questions, rows)
     return complements
 
 
 def _complement(row: Mapping[str, Any]) -> str:
     if row["status"] == "applied":
         return str(row.get("complement", ""))
-    # What the guard refused would never have been sent.
-    return str(row.get("proposed", "")) if row["reason"] in ("shadow", "sampled_out") else ""
+    return str(row.get("proposed", "")) if row["status"] == "shadowed" else ""

@@ -36,6 +36,8 @@ class Arm:
 
     def __post_init__(self) -> None:
         _one_of(self.kind, get_args(ArmKind), f"arms.{self.name}.kind")
+        if (self.name == "none") != (self.kind == "none"):
+            raise ConfigError(f"arms.{self.name} is of kind {self.kind};", hint="the arm `none` is there by itself.")
         if self.kind == "answers" and not self.path:
             raise ConfigError(f"arms.{self.name} has no path;", hint="name the file of the other tool's answers.")
 
@@ -120,8 +122,8 @@ class Plan:
                 _made(BenchmarkPlan, f"benchmarks.{n}", _named(n, v), folder) for n, v in content["benchmarks"].items()
             ),
             judging=_made(JudgePlan, "judging", content.get("judging") or {}, folder),
-            limit=int(content.get("limit", 0)),
-            expected_tokens=int(content.get("expected_tokens", 600)),
+            limit=_whole(content, "limit", 0),
+            expected_tokens=_whole(content, "expected_tokens", 600),
         )
 
     def limited(self, limit: int) -> Plan:
@@ -144,6 +146,13 @@ class Plan:
 def _said(endpoint: Endpoint) -> dict[str, Any]:
     names = ("model", "base_url", "temperature", "max_tokens")
     return {name: getattr(endpoint, name) for name in names}
+
+
+def _whole(content: Mapping[str, Any], name: str, default: int) -> int:
+    value = content.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigError(f"{name} is {value!r};", hint="give a whole number, 0 or more.")
+    return value
 
 
 def _named(name: object, values: Any) -> Any:
