@@ -46,7 +46,14 @@ def test_wins_by_length_alone_are_taken_out():
     # 30 longer answers win at 0.8, 10 shorter ones at 0.2: 65 raw, and the logits are ±1.386 at lengths of ±tanh(d).
     preferences, model = [0.8] * 30 + [0.2] * 10, [300] * 30 + [100] * 10
     assert alpaca.win_rate(preferences).win_rate == pytest.approx(65)
-    assert alpaca.length_controlled(preferences, [200] * 40, model).value == pytest.approx(50, abs=1)
+    assert alpaca.length_controlled(preferences, [200] * 40, model).value == pytest.approx(50, abs=0.1)
+
+
+def test_a_few_questions_of_ones_own_are_not_pulled_to_fifty():
+    # 6 of 8 at equal lengths; the interval is that of the share, not of a fit that holds back.
+    found = alpaca.length_controlled([1.0] * 6 + [0.0] * 2, [9] * 8, [9] * 8)
+    assert found.value == pytest.approx(75, abs=0.1)
+    assert found.again(np.array([0, 1, 2, 3, 6, 6, 7, 7])) == pytest.approx(50, abs=0.1)
 
 
 def test_the_package_and_our_fit_agree(monkeypatch):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pas_middleware.errors import InputError
 
-from .fits import FOLDS, Design, Fit, Indices, fit, refit
+from .fits import FOLDS, Design, Fit, Indices, fit, free_fit, refit
 
 Floats = NDArray[np.float64]
 #: How much a row of the two gamed baselines weighs beside a row of the model: 0.2, shared by the two.
@@ -123,8 +123,9 @@ def length_controlled(
 ) -> LengthControlled:
     """Return the length-controlled win rate; lengths are in characters, in the order of the questions.
 
-    Without `controls` the fit has length and model alone, which is what one's own questions allow. `rows` are the
-    places of the questions in their file; upstream counts the rows that are there.
+    Without `controls` the fit has length and model alone, which is what one's own questions allow, and holds nothing
+    back: on few questions upstream's would pull the rate to 50. `rows` are the places of the questions in their file;
+    upstream counts the rows that are there.
     """
     values = np.asarray(preferences, dtype=float)
     _check(values)
@@ -137,8 +138,7 @@ def length_controlled(
         raise InputError(f"{len(values)} rows cannot be fitted;", hint=f"judge at least {FOLDS} questions.")
     difference = np.asarray(baseline_lengths, dtype=float) - np.asarray(model_lengths, dtype=float)
     design = _design(difference, values, controls, range(len(values)) if rows is None else rows)
-    found = fit(design)
-    return LengthControlled(design, found, len(values))
+    return LengthControlled(design, fit(design) if controls else free_fit(design), len(values))
 
 
 def _design(difference: Floats, preferences: Floats, controls: Controls | None, rows: Sequence[int]) -> Design:

@@ -64,6 +64,11 @@ def own_fit(design: Design) -> Fit:
     return Fit(refit(design, strength), strength)
 
 
+def free_fit(design: Design) -> Fit:
+    """Fit all rows with next to no penalty."""
+    return Fit(refit(design, STRENGTHS[-1]), float(STRENGTHS[-1]))
+
+
 def refit(design: Design, strength: float, random: int | np.random.RandomState = SEED) -> Floats:
     """Return the weights at one strength, every row counted once as a win and once as a loss."""
     model = LogisticRegression(C=strength, l1_ratio=1, solver="liblinear", fit_intercept=False, random_state=random)
