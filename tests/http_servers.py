@@ -13,6 +13,9 @@ from typing import Any
 
 import uvicorn
 
+PROMPT = "10 birds in a tree, one is shot dead, how many are on the ground?"
+COMPLEMENT = "Check every step before you answer."
+
 
 @contextmanager
 def serving(app: Any) -> Iterator[str]:

@@ -2,34 +2,30 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 
-from http_servers import Upstream, openai_answer, serving
+from http_servers import COMPLEMENT, Upstream, openai_answer, serving
 from pas_middleware import PAS, Record, ScriptedModel, Settings
 from pas_middleware.proxy.app import Proxy
 from pas_middleware.proxy.config import ProxyConfig
 
-COMPLEMENT = "Check every step before you answer."
-PROMPT = "10 birds in a tree, one is shot dead, how many are on the ground?"
+Start = Callable[..., str]
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
+@contextmanager
+def upstream_served() -> Iterator[Upstream]:
     upstream = Upstream(answer=openai_answer)
     with serving(upstream) as url:
         upstream.url = url
         yield upstream
 
 
-Start = Callable[..., str]
-
-
-@pytest.fixture
-def start(upstream: Upstream) -> Iterator[Start]:
-    """Start a proxy and return its address, once it is ready."""
+@contextmanager
+def starting(upstream: Upstream) -> Iterator[Start]:
+    """Give a function that starts a proxy and returns its address, once it is ready."""
     with ExitStack() as stack:
 
         def start(
@@ -43,13 +39,24 @@ def start(upstream: Upstream) -> Iterator[Start]:
         ) -> str:
             settings = settings or Settings(cache_entries=0)
             load = load or (lambda: PAS(model or ScriptedModel(COMPLEMENT), settings))
-            config = ProxyConfig(**{"upstream": upstream.url, **options})
-            proxy = Proxy(config, load, record)
+            proxy = Proxy(ProxyConfig(**{"upstream": upstream.url, **options}), load, record)
             url = stack.enter_context(serving(proxy))
             while wait and proxy.engine.pas is None:
                 threading.Event().wait(0.002)
             return url
 
+        yield start
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with upstream_served() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def start(upstream: Upstream) -> Iterator[Start]:
+    with starting(upstream) as start:
         yield start
 
 
@@ -62,3 +69,18 @@ def proxy(start: Start) -> str:
 def client(proxy: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=proxy, trust_env=False, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def one_for_all() -> Iterator[tuple[httpx.Client, Upstream]]:
+    with upstream_served() as upstream, starting(upstream) as start:
+        with httpx.Client(base_url=start(), trust_env=False, timeout=30) as client:
+            yield client, upstream
+
+
+@pytest.fixture
+def shared(one_for_all: tuple[httpx.Client, Upstream]) -> tuple[httpx.Client, Upstream]:
+    """A client of a proxy that the module's tests share, and its upstream, which has seen nothing yet."""
+    one_for_all[1].requests.clear()
+    one_for_all[1].answer = openai_answer
+    return one_for_all
