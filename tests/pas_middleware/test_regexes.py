@@ -17,8 +17,10 @@ UNITS = [
     *("aA1 ", "的，", "1 1\n", "```", "- ", "\n ", "a\n", "/*", "e.g. ", "http://", "a@", "word ", "select ", "if "),
     *("- a:\n", "fix\n", "import ", "在a", "only ", "user:", "“a", "no ", "</"),
 ]
+#: Only ever matched at the start of a text; searched for everywhere in it, they take half of the time.
+AT_START = ("ENGLISH_OPENING", "ENGLISH_TASK", "_HAN_OPENING")
 #: Seconds where the work grows with the length, minutes where with its square: a watchdog and no measurement.
-WATCHDOG_S = 45
+WATCHDOG_S = 150
 
 
 def patterns(value: object, name: str) -> Iterator[tuple[str, re.Pattern[str]]]:
@@ -52,6 +54,9 @@ def run_patterns() -> None:
     for name, pattern in all_patterns():
         print(name, flush=True)
         for unit in UNITS:
+            if name.endswith(AT_START):
+                pattern.match(hostile(unit))
+                continue
             for _ in pattern.finditer(hostile(unit)):
                 pass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,23 +153,28 @@ def _grams(text: str) -> frozenset[str]:
     return frozenset(text[i : i + 3] for i in range(len(text) - 2)) or frozenset({text})
 
 
-@dataclass(frozen=True)
 class HeldOut:
     """The trick questions and greetings on which nobody trains; `resembles` finds near copies too."""
 
-    rows: tuple[dict[str, str], ...]
-    grams: tuple[frozenset[str], ...]
+    def __init__(self, rows: Iterable[dict[str, str]]) -> None:
+        self.rows = tuple(rows)
+        grams = [_grams(normalized(row["prompt"])) for row in self.rows]
+        self._sizes = [len(each) for each in grams]
+        self._places: dict[str, list[int]] = defaultdict(list)
+        for place, each in enumerate(grams):
+            for gram in each:
+                self._places[gram].append(place)
 
     @classmethod
     def read(cls) -> HeldOut:
         """Read the held-out set of the package."""
-        rows = tuple(read_jsonl(DATA / "heldout.jsonl"))
-        return cls(rows, tuple(_grams(normalized(row["prompt"])) for row in rows))
+        return cls(read_jsonl(DATA / "heldout.jsonl"))
 
     def resembles(self, prompt: str) -> bool:
         """Tell whether a prompt shares half of its character trigrams with a held-out one."""
         mine = _grams(normalized(prompt)[:400])
-        return any(len(mine & other) >= 0.5 * len(mine | other) for other in self.grams)
+        shared = Counter(place for gram in mine for place in self._places.get(gram, ()))
+        return any(n >= 0.5 * (len(mine) + self._sizes[place] - n) for place, n in shared.items())
 
 
 def all_examples(labelled: Iterable[Example] = ()) -> list[Example]:
