@@ -33,6 +33,7 @@ from pas_middleware import (
     ScriptedModel,
     Settings,
 )
+from pas_middleware import pas as pas_module
 from pas_middleware.models.load import load_model
 from toy_models import write_selector
 
@@ -71,14 +72,19 @@ def saying(text: str) -> Callable[..., Any]:
     return lambda **_: (ScriptedModel(lambda _: text), {})
 
 
-def hanging(*, released: threading.Event, **_: Any) -> Any:
-    def script(_: str) -> str:
-        released.wait()
-        return "Too late by an hour, but a good complement."
+def late(seconds: float) -> Callable[..., Any]:
+    """Return what makes a model that answers so long after it was asked, on the clock of the test."""
 
-    clock = Clock()
-    clock.leap = 3_600.0
-    return ScriptedModel(script), {"clock": clock}
+    def make(*, released: threading.Event, **_: Any) -> Any:
+        def script(_: str) -> str:
+            released.wait()
+            return "Too late, but a good complement."
+
+        clock = Clock()
+        clock.leap = seconds
+        return ScriptedModel(script, deadline_ms=100), {"clock": clock}
+
+    return make
 
 
 def in_session(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,6 +127,10 @@ def killed_worker(*, selector: Any, **_: Any) -> Any:
     return selector, {"kill": True}
 
 
+def forked(*, selector: Any, **_: Any) -> Any:
+    return selector, {"fork": True}
+
+
 def clock_jumps(*, selector: Any, hours: int, **_: Any) -> Any:
     clock = Clock()
     clock.now = 1e6
@@ -138,7 +148,8 @@ MODEL = {
     "RuntimeError": Fault(raising(RuntimeError("out of luck")), "model_error"),
     "MemoryError": Fault(raising(MemoryError()), "model_error"),
     "a panic below": Fault(raising(PanicException("regex")), "model_error"),
-    "hangs": Fault(hanging, "deadline"),
+    "hangs": Fault(late(3_600), "deadline"),
+    "ten times too slow": Fault(late(1), "deadline"),
     "empty": Fault(saying(""), "guard_empty"),
     "200 words": Fault(saying("word " * 200), "guard_words"),
     "only spaces": Fault(saying(" \t\n "), "guard_empty"),
@@ -155,8 +166,13 @@ SESSION = {
     "files overwritten after loading": Fault(overwritten_files, ""),
     "clock an hour ahead": Fault(lambda **k: clock_jumps(hours=1, **k), ""),
     "clock an hour back": Fault(lambda **k: clock_jumps(hours=-1, **k), ""),
+    "forked while others worked": Fault(forked, ""),
 }
 FAULTS = MODEL | SESSION
+
+
+def test_table_holds_twenty_one_faults_and_more():
+    assert (len(MODEL), len(SESSION)) == (15, 9)
 
 
 class Reasons(BaseCallbackHandler):
@@ -225,6 +241,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_selector(tmp_path_factory.mktemp("models") / "toy")
 
 
+def wake_in_child(pas: PAS) -> None:
+    """Do to a PAS what a fork does: its thread is gone and its locks are held for ever, then the child wakes up."""
+    pas.augment("Write an email to my boss about the rota.")
+    pipeline = pas._pipeline
+    pipeline.worker._pool.shutdown()
+    for part in (pipeline._screen._cache, pipeline._screen._recent, pipeline._breaker, pipeline.worker):
+        part._lock.acquire()
+    pas_module._start_anew()
+
+
 @pytest.fixture
 def arrange(folder: Path, tmp_path: Path) -> Iterator[Callable[..., PAS]]:
     released = threading.Event()
@@ -232,8 +258,10 @@ def arrange(folder: Path, tmp_path: Path) -> Iterator[Callable[..., PAS]]:
     def make(fault: Fault, settings: Settings) -> PAS:
         selector = load_model(Path(shutil.copytree(folder, tmp_path / "toy")), "cpu")
         model, options = fault.make(selector=selector, released=released)
-        killed = options.pop("kill", False)
+        killed, child = options.pop("kill", False), options.pop("fork", False)
         pas = PAS(model, settings, **options)
+        if child:
+            wake_in_child(pas)
         if killed:
             pas.augment("Write an email to my boss about the rota.")
             pas._pipeline.worker._pool.shutdown()

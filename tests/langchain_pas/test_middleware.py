@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
     AgentMiddleware,
@@ -155,6 +156,16 @@ async def test_where_nothing_is_added_the_very_request_goes_on(messages, turns):
 
         assert middleware.wrap_model_call(request, lambda given: given) is request
         assert await middleware.awrap_model_call(request, later) is request
+
+
+async def test_nothing_blocks_the_loop(loads):
+    async def later(given):
+        return given
+
+    with blockbuster_ctx():
+        changed = await PASMiddleware(turns="all").awrap_model_call(request_of(HumanMessage(QUESTION)), later)
+    assert complements(changed.messages) == [1]
+    assert len(loads) == 1
 
 
 def test_an_augmented_request_is_another_one_and_the_first_stays_as_it_was(middleware):

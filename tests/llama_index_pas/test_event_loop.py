@@ -5,13 +5,20 @@ import threading
 
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.llms.mock import MockFunctionCallingLLM, MockLLM
 
-from llama_index_pas import PASQueryTransform
+from llama_index_pas import PASLLM, PASAgentMixin, PASQueryEngine, PASQueryTransform
 from pas_middleware import PAS, ScriptedModel
 
 QUESTION = "Ten birds sit in a tree and one is shot. How many are left?"
 COMPLEMENT = "Think about what the shot does to the other birds."
 PATIENCE_S = 10
+
+
+class Agent(PASAgentMixin, FunctionAgent):
+    pass
 
 
 @pytest.fixture
@@ -35,6 +42,16 @@ async def test_arun_makes_no_blocking_call_on_the_loop(file_reading_load):
     with blockbuster_ctx():
         assert (await transform.arun(QUESTION)).query_str.endswith(COMPLEMENT)
         assert (await transform.arun(QUESTION + " ")).query_str.endswith(COMPLEMENT)
+
+
+async def test_no_other_mount_blocks_the_loop_either(file_reading_load, index):
+    engine = PASQueryEngine(index.as_query_engine(llm=MockLLM()))
+    llm = PASLLM(MockLLM(is_chat_model=True))
+    agent = Agent(llm=MockFunctionCallingLLM(is_chat_model=True), streaming=False)
+    with blockbuster_ctx():
+        assert COMPLEMENT in str(await engine.aquery(QUESTION))
+        assert COMPLEMENT in str(await llm.achat([ChatMessage(role="user", content=QUESTION)]))
+        assert await agent.run(user_msg=QUESTION)
 
 
 async def test_run_on_the_loop_does_block_so_the_check_above_bites(file_reading_load):

@@ -1,5 +1,9 @@
 """What callers should not give: refused by name where it is a mistake, passed on where it is a user's text."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from pas_middleware import PAS, ConfigError, InputError, ModelNotFound, RuntimeMissing, ScriptedModel, Settings
@@ -95,6 +99,16 @@ def test_unknown_device_is_refused(device):
 def test_model_that_is_not_there_is_named():
     with pytest.raises(ModelNotFound, match="no/such/folder"):
         PAS.load("no/such/folder")
+
+
+def test_a_home_that_cannot_be_written_is_not_needed():
+    # Below /dev/null nothing can be made, not even by root.
+    nowhere = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), "/dev/null/home")
+    code = "from pas_middleware import PAS; print(PAS.load().augment('Explain how tides work to a child').status)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | nowhere, cwd="/", capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("applied\n", "")
 
 
 def test_without_a_runtime_the_error_names_both_extras(monkeypatch):
