@@ -26,13 +26,12 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from pas_middleware.limits import Deadline
 from pas_middleware.models.base import Request
 from pas_middleware.models.load import load_model
-from pas_middleware.models.template import SLOT, PromptTokenizer, Template
+from pas_middleware.models.template import PromptTokenizer, Template
 
 from .mini.examples import DATA, read_jsonl
+from .sft.settings import END, TEMPLATE
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and check the model that tests the chain.")
-END = "<|im_end|>"
-TEMPLATE = f"<|im_start|>user\n{SLOT}{END}\n<|im_start|>assistant\n"
 _SPECIAL = ["<|endoftext|>", "<|im_start|>", END]
 _IGNORED = -100  # of torch's cross entropy: no loss on the prompt
 
@@ -88,20 +87,38 @@ def make_tokenizer(texts: Sequence[str], size: int) -> Tokenizer:
 
 def train(out: Path, rows: Sequence[dict[str, Any]], size: Size, *, epochs: int, seed: int = 0) -> float:
     """Write a checkpoint that has learnt the pairs; return the loss of the last epoch, nats a token."""
-    torch.manual_seed(seed)
-    out.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer([text for row in rows for text in (row["prompt"], row["complement"])], size.vocabulary)
-    tokenizer.save(str(out / "tokenizer.json"))
-    end = int(tokenizer.token_to_id(END))
+    end, tokenizer = _begin(out, [text for row in rows for text in (row["prompt"], row["complement"])], size, seed)
     # The tokenizer that the middleware will use: control tokens written in a prompt are text here, too.
     splicing = PromptTokenizer(out / "tokenizer.json", Template.parse(TEMPLATE), max_tokens=512, tail_tokens=128)
     examples = [_example(splicing, tokenizer, row, end) for row in rows]
     model = Qwen2ForCausalLM(size.config(end))
     loss = _fit(model, examples, epochs, random.Random(seed))
+    _save(out, model, tokenizer)
+    return loss
+
+
+def pretrain(out: Path, texts: Sequence[str], spelt: Sequence[str], size: Size, *, epochs: int, seed: int = 0) -> float:
+    """Write a checkpoint that models the texts; its tokenizer can spell `spelt` as well. Return the last loss."""
+    end, tokenizer = _begin(out, [*texts, *spelt], size, seed)
+    rows = [[*tokenizer.encode(text, add_special_tokens=False).ids[:255], end] for text in texts]
+    model = Qwen2ForCausalLM(size.config(end))
+    loss = _fit(model, [(ids, ids) for ids in rows], epochs, random.Random(seed))
+    _save(out, model, tokenizer)
+    return loss
+
+
+def _begin(out: Path, texts: Sequence[str], size: Size, seed: int) -> tuple[int, Tokenizer]:
+    torch.manual_seed(seed)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer = make_tokenizer(texts, size.vocabulary)
+    tokenizer.save(str(out / "tokenizer.json"))
+    return int(tokenizer.token_to_id(END)), tokenizer
+
+
+def _save(out: Path, model: Qwen2ForCausalLM, tokenizer: Tokenizer) -> None:
     model.save_pretrained(out)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=_SPECIAL[0]).save_pretrained(out)
     (out / "pas_template.txt").write_text(TEMPLATE, encoding="utf-8")
-    return loss
 
 
 def _example(
@@ -118,7 +135,7 @@ def _fit(
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
     total = epochs * math.ceil(len(examples) / 16)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=total, pct_start=0.1)
-    bar = tqdm(total=total, desc="learning the pairs", unit="step")
+    bar = tqdm(total=total, desc="learning", unit="step")
     loss = math.nan
     for _ in range(epochs):
         losses: list[float] = []
