@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import Literal
 
 from pas_middleware.errors import ConfigError
 from pas_middleware.models.template import SLOT
 
-T = TypeVar("T")
+from ..configs import parse, read_yaml
+
 END = "<|im_end|>"
 #: The project's own: ChatML, with no system turn to be read anew for every prompt.
 TEMPLATE = f"<|im_start|>user\n{SLOT}{END}\n<|im_start|>assistant\n"
@@ -22,8 +19,6 @@ TEMPLATE = f"<|im_start|>user\n{SLOT}{END}\n<|im_start|>assistant\n"
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
     """Knobs of a fine-tune; sizes are tokens, `batch` is for each process."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
 
     base: str = "Qwen/Qwen2-7B-Instruct"  # a folder, or a name on the hub
     objective: Literal["sft", "dpo"] = "sft"
@@ -65,32 +60,6 @@ class TrainSettings:
     def rate(self) -> float:
         """Return the learning rate, that of the objective where none is set."""
         return self.learning_rate or {"sft": 2e-5, "dpo": 5e-7}[self.objective]
-
-
-def parse(kind: type[T], values: Mapping[str, Any], where: str) -> T:
-    """Return settings of a mapping; raises ConfigError naming the key, its value and what was expected."""
-    try:
-        return TypeAdapter(kind).validate_python(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            known = ", ".join(field.name for field in fields(kind))  # type: ignore[arg-type]
-            raise ConfigError(f"{where}: unknown setting {key!r};", hint=f"known: {known}.") from None
-        raise ConfigError(f"{where}: {key} is {first['input']!r}: {first['msg']}.") from None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping of a YAML file; raises ConfigError where it is none."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is not there;", hint="give a YAML file of settings.") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}.") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no mapping;", hint="write lines of `key: value`.")
-    return content
 
 
 def read_settings(path: Path | None, changes: list[str]) -> TrainSettings:

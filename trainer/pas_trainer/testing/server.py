@@ -168,10 +168,10 @@ def _event(chunk: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def serve(answering: Answering | str, **script: Any) -> Iterator[ScriptedServer]:
-    """Run a scripted server on a free port of loopback; `url` is its base URL, ending in /v1."""
+def serve(answering: Answering | str, *, port: int = 0, **script: Any) -> Iterator[ScriptedServer]:
+    """Run a scripted server on a port of loopback, 0: a free one; `url` is its base URL, ending in /v1."""
     server = ScriptedServer(answering if callable(answering) else lambda _: answering, **script)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         server.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         config = uvicorn.Config(server.app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
         http = uvicorn.Server(config)

@@ -1,0 +1,1 @@
+"""All stages in one command: curate, synthesise, train, export, evaluate."""
