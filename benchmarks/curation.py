@@ -254,8 +254,8 @@ def beside_semhash(folder: Path, count: int = 10_000) -> None:
     clock, lookup = Clock(), dict(zip(prompts, vectors, strict=True))
 
     class Known:
-        def encode(self, sentences: list[str], **_: Any) -> NDArray[np.float32]:
-            return np.stack([lookup[text] for text in sentences])
+        def encode(self, inputs: Any, **_: Any) -> NDArray[Any]:
+            return np.stack([lookup[text] for text in inputs])
 
     clock("ours", lambda: semantic.neighbours(made.vectors[places], places))
     clock("semhash", lambda: SemHash.from_records(prompts, model=Known()).self_deduplicate(threshold=0.93))

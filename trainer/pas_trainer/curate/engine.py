@@ -18,20 +18,25 @@ _CHUNK = 2048
 
 
 class Engine(Protocol):
-    """Applies work to a table part by part."""
+    """Applies work to a table part by part; `shard` prompts of slow work are kept on disk at a time."""
 
-    def map(self, table: pa.Table, work: Work, label: str) -> pa.Table:
-        """Return what `work` makes of the table, in the table's order."""
+    shard: int
+
+    def map(self, table: pa.Table, work: Work, label: str = "") -> pa.Table:
+        """Return what `work` makes of the table, in the table's order, with a progress bar where it has a label."""
         ...
 
 
 class Local:
-    """One part after the other, with a progress bar."""
+    """One part after the other."""
 
-    def map(self, table: pa.Table, work: Work, label: str) -> pa.Table:
+    shard = 1024
+
+    def map(self, table: pa.Table, work: Work, label: str = "") -> pa.Table:
         """Return what `work` makes of the table."""
         done = []
-        with tqdm(total=len(table), desc=label, unit="prompt", disable=None, smoothing=0.05) as bar:
+        hidden = None if label else True
+        with tqdm(total=len(table), desc=label, unit="prompt", disable=hidden, smoothing=0.05) as bar:
             for start in range(0, max(1, len(table)), _CHUNK):
                 part = table.slice(start, _CHUNK)
                 done.append(work(part))
@@ -41,6 +46,8 @@ class Local:
 
 class Ray:
     """Parts in parallel on a Ray cluster: the one at `address`, else one of this machine's own."""
+
+    shard = 65_536  # many parts at once: a cluster has many hands
 
     def __init__(self, address: str = "") -> None:
         try:
@@ -55,7 +62,7 @@ class Ray:
         context.execution_options.preserve_order = True
         self._data: Any = ray.data
 
-    def map(self, table: pa.Table, work: Work, label: str) -> pa.Table:
+    def map(self, table: pa.Table, work: Work, label: str = "") -> pa.Table:
         """Return what `work` makes of the table."""
         if not len(table):
             return work(table)

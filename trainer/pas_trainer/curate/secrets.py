@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 # ASCII: else a Han character beside a number counts as a part of it.
 _SECRETS = {
@@ -26,8 +27,12 @@ _SECRETS = {
 def mask(text: str) -> str:
     """Return a text with secrets and personal data replaced by what they were."""
     for name, pattern in _SECRETS.items():
-        text = pattern.sub(lambda hit, name=name: hit.group() if _is_other(name, hit.group()) else name, text)
+        text = pattern.sub(partial(_masked, name), text)
     return text
+
+
+def _masked(name: str, hit: re.Match[str]) -> str:
+    return hit.group() if _is_other(name, hit.group()) else name
 
 
 def _is_other(name: str, found: str) -> bool:
