@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 #: More dots than this take minutes to arrange and say no more.
-_DOTS = 2000
+_DOTS = 1000
 _INK, _SECOND = "#3b6ea8", "#d98b3a"
 
 
@@ -87,5 +87,5 @@ def _flattened(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
     if len(vectors) < 5:
         return vectors[:, :2]
-    made = TSNE(init="pca", perplexity=min(30.0, (len(vectors) - 1) / 3), random_state=0)
+    made = TSNE(init="pca", perplexity=min(30.0, (len(vectors) - 1) / 3), max_iter=500, random_state=0)
     return np.asarray(made.fit_transform(vectors), np.float32)
