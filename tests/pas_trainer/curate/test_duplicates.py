@@ -64,6 +64,8 @@ def test_many_rows_in_one_bucket_still_find_their_first():
         ("What should I see in Paris", "What should I see in Rome", False),
         ("Convert 5 miles to km", "Convert 7 miles to km", False),
         ("Explain tides", "Tell me about tides", True),
+        ("NAND运算符的输出条件是什么？", "AND运算符的输出条件是什么？", False),
+        ("用Python写一个排序函数", "请用python写一个排序的函数", True),
     ],
 )
 def test_numbers_and_names_tell_questions_apart(left, right, same):

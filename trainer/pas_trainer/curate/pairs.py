@@ -17,9 +17,9 @@ Places = NDArray[np.int64]
 Similarities = NDArray[np.float32]
 #: A number with the operators behind it: 91-33 and 91+33 are two questions.
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:\s*[-+*/×÷^=<>%]+)?")
-_WORD = re.compile(r"[^\W\d_]+")
-#: A word in capitals that no sentence begins with: a name, mostly.
-_NAME = re.compile(r"(?<=[a-z,;] )[A-Z][A-Za-z]+")
+_WORD = re.compile("[a-z]+")
+#: A word in capitals that no sentence begins with, or a foreign one beside Chinese: a name, mostly.
+_NAME = re.compile("(?<=[a-z,;] )[A-Z][A-Za-z]+|(?<=[\u4e00-\u9fff])[A-Za-z]{2,}|[A-Za-z]{2,}(?=[\u4e00-\u9fff])")
 
 
 @dataclass(frozen=True, slots=True)

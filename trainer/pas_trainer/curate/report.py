@@ -53,7 +53,7 @@ def _funnel(made: Page, raw: int, steps: list[Record]) -> None:
         for step in steps
     ]
     made.table(("step", "kept", "removed", "why", "seconds", "USD"), rows)
-    figures = [(step.name, name, str(value)) for step in steps for name, value in step.figures.items() if value]
+    figures = [(step.name, name, str(value)) for step in steps[:-1] for name, value in step.figures.items()]
     made.table(("step", "figure", "value"), figures)
 
 
