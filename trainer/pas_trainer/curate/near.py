@@ -29,7 +29,7 @@ _TOKEN = re.compile("[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]|[^\\W\\d_
 _POLITE = re.compile(
     r"\b(?:please|pls|plz|kindly|thanks?(?: you)?(?: very much| so much| a lot)?|thx|asap|hi|hello|hey|"
     r"(?:can|could|would|will) you|i (?:want|need) you to|help me(?: to)?|in advance)\b|"
-    "请|谢谢|麻烦|你好|您好|帮我|帮忙|能不能|可以吗|一下"
+    "请|谢谢|麻烦[你您]?了?|你好|您好|帮我|帮忙|能不能|可以吗|一下"
 )
 _HASHES, _BANDS, _SEED = 64, 16, 1
 #: In a band's bucket each prompt is compared with so many before it, and with the first.

@@ -17,6 +17,7 @@ Places = NDArray[np.int64]
 Similarities = NDArray[np.float32]
 #: A number with the operators behind it: 91-33 and 91+33 are two questions.
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:\s*[-+*/×÷^=<>%]+)?")
+_LONG = 40
 _WORD = re.compile("[a-z]+")
 #: A word in capitals that no sentence begins with, or a foreign one beside Chinese: a name, mostly.
 _NAME = re.compile("(?<=[a-z,;] )[A-Z][A-Za-z]+|(?<=[\u4e00-\u9fff])[A-Za-z]{2,}|[A-Za-z]{2,}(?=[\u4e00-\u9fff])")
@@ -60,8 +61,10 @@ class Pairs:
 
 
 def same_details(left: str, right: str) -> bool:
-    """Tell whether two texts hold the same numbers in order, and each mentions what the other names."""
-    if _NUMBER.findall(left) != _NUMBER.findall(right):
+    """Tell whether two texts hold the same numbers, short ones in order, and each mentions what the other names."""
+    numbers, others = _NUMBER.findall(left), _NUMBER.findall(right)
+    # "3 minus 2" and "2 minus 3" are two questions; a longer text has been reordered.
+    if sorted(numbers) != sorted(others) or (numbers != others and len(left) < _LONG):
         return False
     return _mentions(left, right) and _mentions(right, left)
 
