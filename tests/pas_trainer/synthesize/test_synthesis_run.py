@@ -245,6 +245,11 @@ def test_a_row_that_is_no_prompt_is_named(tmp_path, lines, message):
         read_prompts(tmp_path / "p.jsonl")
 
 
+def test_of_equal_prompts_without_an_id_the_first_counts(tmp_path):
+    write_rows(tmp_path / "p.jsonl", [{"prompt": "a b"}, {"prompt": "a c"}, {"prompt": "a b"}])
+    assert [row.prompt for row in read_prompts(tmp_path / "p.jsonl")] == ["a b", "a c"]
+
+
 def test_files_that_hold_no_prompts_are_named(tmp_path):
     with pytest.raises(InputError, match="no prompts at"):
         read_prompts(tmp_path / "nowhere.jsonl")

@@ -29,7 +29,7 @@ class Prompt:
 def read_prompts(path: Path, limit: int = 0) -> list[Prompt]:
     """Read prompts in the file's order; raises InputError naming the row that is none.
 
-    A folder stands for the prompts.parquet in it.
+    A folder stands for the prompts.parquet in it. Of equal prompts without an id the first counts.
     """
     file = path / "prompts.parquet" if path.is_dir() else path
     if not file.is_file():
@@ -40,6 +40,8 @@ def read_prompts(path: Path, limit: int = 0) -> list[Prompt]:
         if limit and len(found) >= limit:
             break
         prompt = _prompt_of(where, row)
+        if prompt.id in seen and not row.get("id"):
+            continue
         if prompt.id in seen:
             raise InputError(f"{where}: the id {prompt.id!r} is also that of {seen[prompt.id]}.")
         seen[prompt.id] = where
