@@ -99,6 +99,28 @@ def test_an_answer_with_a_problem_is_kept_as_such(store, fault, problem):
     assert len(server.calls) == 1
 
 
+@pytest.mark.parametrize(("fault", "problem"), [("too_long", "too_long"), ("filtered", "refused")])
+def test_a_400_about_the_row_is_its_answer_and_costs_nothing(store, fault, problem):
+    with serve("x", faults=[Faults(fault, count=1)]) as server:
+        client = Client(endpoint(server.url, usd_per_million_input=1), store)
+        assert client.ask("1", "s", HELLO).problem == problem
+        assert client.ask("2", "s", HELLO).text == "x"
+    assert (store.totals().lost, store.totals().calls) == (0, 2)
+
+
+def test_a_setting_that_the_endpoint_refuses_is_named(store):
+    with serve("x", faults=[Faults("bad_request", count=1)]) as server:
+        with pytest.raises(RowFailed, match=r"unsupported_parameter, parameter max_tokens.*max_tokens_name") as failed:
+            Client(endpoint(server.url), store).ask("1", "s", HELLO)
+    assert failed.value.reason == "bad_request"
+
+
+def test_an_empty_account_ends_the_run_at_once(store):
+    with serve("x", faults=[Faults("quota", count=100)]) as server, pytest.raises(EndpointError, match="quota"):
+        Client(endpoint(server.url), store).ask("1", "s", HELLO)
+    assert len(server.calls) == 1
+
+
 def test_a_wrong_key_ends_the_run_and_names_the_variable(store, monkeypatch):
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with serve("x", key="right") as server:

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .faults import ERRORS
+
 if TYPE_CHECKING:
     from .server import ScriptedServer
 
@@ -101,7 +103,7 @@ class Batches:
         body = line["body"]
         fault = self._server.note(body)
         head = {"id": line["custom_id"], "custom_id": line["custom_id"]}
-        if fault in ("rate_limit", "timeout", "error", "html"):
+        if fault in (*ERRORS, "timeout", "html"):
             return head | {"response": None, "error": {"code": "batch_expired", "message": "It was not run in time."}}
         completion = completion_of(body, "" if fault else self._server.answering(body), fault)
         return head | {"response": {"status_code": 200, "request_id": "", "body": completion}, "error": None}

@@ -8,9 +8,33 @@ from typing import Literal, get_args
 
 from pas_middleware.errors import ConfigError
 
-#: rate_limit: 429 with Retry-After; timeout: no answer at all; error: 500; html: a web page; truncated: JSON cut off;
-#: empty: no text; refusal: the refusal field; length: cut at max_tokens; malformed: text that is no JSON.
-Fault = Literal["rate_limit", "timeout", "error", "html", "truncated", "empty", "refusal", "length", "malformed"]
+#: rate_limit: 429 with Retry-After; quota: 429, the account is empty; timeout: no answer at all; error: 500; html: a
+#: web page; truncated: JSON cut off; too_long, filtered, bad_request: 400 and the code for it; empty: no text; refusal:
+#: the refusal field; length: cut at max_tokens; malformed: text that is no JSON.
+Fault = Literal[
+    "rate_limit",
+    "quota",
+    "timeout",
+    "error",
+    "html",
+    "truncated",
+    "too_long",
+    "filtered",
+    "bad_request",
+    "empty",
+    "refusal",
+    "length",
+    "malformed",
+]
+#: Those that are errors of the protocol: status, code, the parameter that is at fault.
+ERRORS: dict[str, tuple[int, str, str | None]] = {
+    "rate_limit": (429, "rate_limit_exceeded", None),
+    "quota": (429, "insufficient_quota", None),
+    "error": (500, "server_error", None),
+    "too_long": (400, "context_length_exceeded", "messages"),
+    "filtered": (400, "content_filter", None),
+    "bad_request": (400, "unsupported_parameter", "max_tokens"),
+}
 
 
 @dataclass(frozen=True, slots=True)

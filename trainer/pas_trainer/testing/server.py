@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from .batches import Batches
-from .faults import Fault, Faults
+from .faults import ERRORS, Fault, Faults
 
 #: What answers a request's body.
 Answering = Callable[[dict[str, Any]], str]
@@ -97,7 +97,7 @@ class ScriptedServer:
         if refused := self.refusal_of(request, body.get("model")):
             return refused
         fault = self.note(body)
-        if fault in ("rate_limit", "timeout", "error", "html"):
+        if fault in (*ERRORS, "timeout", "html"):
             return await self._fail(request, fault)
         completion = completion_of(body, "" if fault else self.answering(body), fault)
         if fault == "truncated":
@@ -105,11 +105,10 @@ class ScriptedServer:
         return streamed(completion) if body.get("stream") else JSONResponse(completion)
 
     async def _fail(self, request: Request, fault: str) -> Response:
-        if fault == "rate_limit":
+        if fault in ERRORS:
+            status, code, param = ERRORS[fault]
             wait = {"Retry-After": str(self.retry_after_s), "Retry-After-Ms": str(self.retry_after_s * 1000)}
-            return failure(429, "rate_limit_exceeded", "Rate limit reached.", wait)
-        if fault == "error":
-            return failure(500, "server_error", "The server had an error.")
+            return failure(status, code, f"Scripted: {code}.", param, wait if status == 429 else None)
         if fault == "timeout":
             while (await request.receive())["type"] != "http.disconnect":
                 pass  # no answer until the client gives up
@@ -123,9 +122,11 @@ class ScriptedServer:
         return JSONResponse(self.stats())
 
 
-def failure(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+def failure(
+    status: int, code: str, message: str, param: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
     """Return an error as OpenAI shapes it."""
-    error = {"message": message, "type": code, "param": None, "code": code}
+    error = {"message": message, "type": code, "param": param, "code": code}
     return JSONResponse({"error": error}, status, headers)
 
 
