@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,6 +101,7 @@ class _Work:
         self._critic = Client(plan.critic, store, self._budget)
         self._loop = Loop(plan, golden, self._generator, self._critic)
         self._golden = golden
+        self._outcomes: dict[str, Outcome] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -110,12 +111,14 @@ class _Work:
     def run(self, folder: Path) -> Done:
         """Bring every prompt to its outcome and write the files."""
         try:
-            outcomes = self._later() if self._means.later else self._online()
+            if self._means.later:
+                self._later()
+            else:
+                self._online()
         finally:
             # Also where the run stops: what is decided can be looked at.
-            decided, _ = self.collect(self._rows)
-            self._write(folder, decided)
-        return self._done(outcomes)
+            self._write(folder)
+        return self._done()
 
     def collect(self, rows: Sequence[Prompt]) -> tuple[dict[str, Outcome], list[Request]]:
         """Go as far with each prompt as the stored answers reach; return outcomes by id, and what is to be asked."""
@@ -131,45 +134,41 @@ class _Work:
                 continue
         return outcomes, requests
 
-    def _online(self) -> dict[str, Outcome]:
-        outcomes, _ = self.collect(self._rows)
+    def _online(self) -> None:
+        self._outcomes, _ = self.collect(self._rows)
         failures: list[RowFailed] = []
         for _ in range(2):  # those that failed once get a second chance before the run ends
-            failures = []
-            left = [row for row in self._rows if row.id not in outcomes]
-            width = max(self._generator.endpoint.concurrency, self._critic.endpoint.concurrency)
-            for done in each(
-                left,
-                self._loop.run,
-                concurrency=width,
-                label="synthesize",
-                budget=self._budget,
-                quiet=self._means.quiet,
-            ):
-                if done.value is not None:
-                    outcomes[done.row.id] = done.value
-                elif done.failure is not None:
-                    failures.append(done.failure)
+            failures = list(self._attempt([row for row in self._rows if row.id not in self._outcomes]))
             if not failures:
-                return outcomes
+                return
         reasons = ", ".join(f"{reason} {count}" for reason, count in Counter(f.reason for f in failures).most_common())
         raise Unfinished(
             f"{len(failures)} of {len(self._rows)} prompts have no answer yet ({reasons}).",
             hint="Run the same again: only they are asked for.",
         )
 
-    def _later(self) -> dict[str, Outcome]:
+    def _attempt(self, rows: Sequence[Prompt]) -> Iterator[RowFailed]:
+        width = max(self._generator.endpoint.concurrency, self._critic.endpoint.concurrency)
+        for done in each(
+            rows, self._loop.run, concurrency=width, label="synthesize", budget=self._budget, quiet=self._means.quiet
+        ):
+            if done.value is not None:
+                self._outcomes[done.row.id] = done.value
+            elif done.failure is not None:
+                yield done.failure
+
+    def _later(self) -> None:
         means = self._means
         if means.batch_in is not None:
             _tell(read_answers(self._generator, means.batch_in), means)
         if means.batch:
-            return self._through_api()
-        outcomes, requests = self.collect(self._rows)
+            self._through_api()
+            return
+        self._outcomes, requests = self.collect(self._rows)
         if requests:
             self._hand_out(requests)
-        return outcomes
 
-    def _through_api(self) -> dict[str, Outcome]:
+    def _through_api(self) -> None:
         means = self._means
         clients = {client.endpoint.base_url: client for client in (self._critic, self._generator)}
         with ExitStack() as stack:
@@ -180,9 +179,9 @@ class _Work:
             for api in apis.values():
                 api.finish()
             while True:
-                outcomes, requests = self.collect(self._rows)
+                self._outcomes, requests = self.collect(self._rows)
                 if not requests:
-                    return outcomes
+                    return
                 for url, api in apis.items():
                     _run(api, [request for request in requests if request.endpoint.base_url == url])
 
@@ -194,20 +193,24 @@ class _Work:
             hint = f"Have {', '.join(str(file) for file in files)} answered, then run with --batch-in."
         raise Unfinished(f"{len(requests)} answers are still to come.", hint=hint)
 
-    def _write(self, folder: Path, outcomes: dict[str, Outcome]) -> None:
+    def _decided(self) -> list[Outcome]:
         # In the order of the prompts: a row that failed shifts no other.
-        decided = [outcomes[row.id] for row in self._rows if row.id in outcomes]
+        return [self._outcomes[row.id] for row in self._rows if row.id in self._outcomes]
+
+    def _write(self, folder: Path) -> None:
+        decided = self._decided()
         write_rows(folder / "pairs.jsonl", [each.to_dict() for each in decided if not each.why])
         write_rows(folder / "rejected.jsonl", [each.to_dict() for each in decided if each.why])
 
-    def _done(self, outcomes: dict[str, Outcome]) -> Done:
-        kept = [outcome for outcome in outcomes.values() if not outcome.why]
+    def _done(self) -> Done:
+        decided = self._decided()
+        kept = [outcome for outcome in decided if not outcome.why]
         totals = self._store.totals()
-        history = [rejected for outcome in outcomes.values() for rejected in outcome.rejected]
+        history = [rejected for outcome in decided for rejected in outcome.rejected]
         known = self._golden.categories
         return Done(
             counts={"prompts": len(self._rows), "kept": len(kept), "left_alone": sum(not k.complement for k in kept)},
-            rejected=_counts(outcome.why for outcome in outcomes.values() if outcome.why),
+            rejected=_counts(outcome.why for outcome in decided if outcome.why),
             figures={
                 "rounds": _counts(str(outcome.rounds) for outcome in kept),
                 "flaws": _counts(f"{rejected.by}: {rejected.flaw}" for rejected in history),
