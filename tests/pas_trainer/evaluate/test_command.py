@@ -171,6 +171,44 @@ def test_a_set_without_complements_is_refused(tmp_path):
         )
 
 
+def judged(path, model, *verdicts):
+    rows = [
+        {"uid": f"q{i}", "model": model, "games": [{"score": a}, {"score": b}]} for i, (a, b) in enumerate(verdicts)
+    ]
+    return jsonl(path, rows)
+
+
+def test_judgements_made_elsewhere_are_scored(tmp_path):
+    # Won decisively and tied: 3.5 of 4; lost and won: 1 of 2.
+    file = judged(tmp_path / "m.jsonl", "m", ("B>>A", "A=B"), ("A>B", "A>B"), ("B>A", None))
+    answers = [{"uid": f"q{i}", "messages": [{"content": {"answer": "one two"}}]} for i in range(3)]
+    (tmp_path / "model_answer").mkdir()
+    for name in ("m", "base"):
+        jsonl(tmp_path / "model_answer" / f"{name}.jsonl", answers)
+    arguments = ["score", str(file), "--answers", str(tmp_path / "model_answer"), "--baseline", "base"]
+    found = json.loads(runner.invoke(command.app, arguments).stdout)["m"]
+    assert found["score"]["value"] == pytest.approx(100 * (3.5 + 1 + 1) / (4 + 2 + 1))
+    assert found["without_verdict"] == ["q2"]
+    # At equal style the fit says the same.
+    assert found["style_controlled"]["value"] == pytest.approx(found["score"]["value"], abs=0.01)
+    jsonl(tmp_path / "model_answer" / "base.jsonl", answers[:1])
+    with pytest.raises(InputError, match=r"base\.jsonl has no answer to 2 of 3 questions: q1, q2"):
+        runner.invoke(command.app, arguments, catch_exceptions=False)
+    with pytest.raises(ConfigError, match="No baseline"):
+        runner.invoke(command.app, arguments[:4], catch_exceptions=False)
+
+
+@pytest.mark.shared
+def test_annotations_made_elsewhere_are_scored(published):
+    folder = published / "alpaca_eval"
+    file, controls = folder / "annotations_alpaca-7b.json", folder / "df_gamed_equivalent.csv"
+    shown = runner.invoke(command.app, ["score", str(file), "--controls", str(controls)])
+    found = json.loads(shown.stdout)[str(file)]
+    assert found["win_rate"] == pytest.approx(2.591450540223603, abs=1e-6)
+    assert found["length_controlled"] == pytest.approx(5.875487163278986, abs=0.2)
+
+
+@pytest.mark.shared
 def test_the_table_of_the_published_scores(published):
     shown = runner.invoke(command.app, ["check", str(published)])
     lines = shown.stdout.split("\n")

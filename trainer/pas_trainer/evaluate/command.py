@@ -12,7 +12,7 @@ from rich.console import Console
 from pas_middleware.errors import ConfigError
 
 from ..llm import Budget, Client, Endpoint, Store
-from . import published
+from . import published, scoring
 from .benchmarks import read_benchmarks
 from .evaluation import evaluate
 from .from_log import LOGGED, from_log
@@ -97,6 +97,32 @@ def eval_command(
 def check(folder: Annotated[Path, typer.Argument(help="The raw judgements of published leaderboards.")]) -> None:
     """Print our scores beside the published ones, from the same raw judgements."""
     published.main(folder)
+
+
+@app.command()
+def score(
+    files: Annotated[
+        list[Path], typer.Argument(help="Arena-Hard's model_judgment/…/*.jsonl, or one annotations.json.")
+    ],
+    answers: Annotated[Path | None, typer.Option(help="The folder model_answer, for style control.")] = None,
+    baseline: Annotated[str, typer.Option(help="The baseline's name in that folder.")] = "",
+    controls: Annotated[Path | None, typer.Option(help="AlpacaEval's df_gamed.csv.")] = None,
+) -> None:
+    """Score judgements that were made elsewhere, in upstream's layouts; prints JSON.
+
+    Examples:
+      pas eval score model_judgment/gpt-4.1/*.jsonl --answers model_answer --baseline o3-mini-2025-01-31
+
+      pas eval score annotations.json --controls df_gamed.csv
+
+    """
+    if answers is not None and not baseline:
+        raise ConfigError("No baseline is named;", hint="give --baseline with --answers.")
+    if files[0].suffix == ".json":
+        found: Any = {str(file): scoring.alpaca_eval(file, controls) for file in files}
+    else:
+        found = scoring.arena_hard(files, answers, baseline)
+    typer.echo(json.dumps(found, indent=1))
 
 
 @app.command(name="intrinsic")
