@@ -60,6 +60,7 @@ class Run:
     ) -> None:
         self.plan, self.benchmarks, self.budget, self.quiet = plan, benchmarks, budget, quiet
         self._logged = logged or {}
+        self._questions = {(b.name, q.id): (b, q) for b in benchmarks for q in b.questions}
         self._targets = {name: Client(endpoint, store, budget) for name, endpoint in plan.targets.items()}
         self._judge = Client(plan.judge, store, budget)
 
@@ -125,8 +126,7 @@ class Run:
         return {d.row.prompt: d.value or ways.unsent(d.row.prompt, d.failure.reason) for d in work}
 
     def _answer_row(self, place: Place, sent: Sent, replied: Mapping[Asked, Replied]) -> dict[str, Any]:
-        benchmark = next(b for b in self.benchmarks if b.name == place.benchmark)
-        question = benchmark.questions[benchmark.places[place.id]]
+        benchmark, question = self._questions[place.benchmark, place.id]
         head: dict[str, Any] = {
             "benchmark": place.benchmark,
             "id": place.id,

@@ -117,12 +117,13 @@ def _drawn(key: str, benchmark: Benchmark, judged: Mapping[str, Judged]) -> dict
 
 
 def _length_controlled(mine: Judged, benchmark: Benchmark) -> Drawn:
+    places = benchmark.places
     fitted = length_controlled(
         mine.preferences,
         [len(text) for text in mine.baseline],
         [len(mine.answers[i]["answer"]) for i in mine.ids],
         benchmark.controls,
-        [benchmark.places[i] for i in mine.ids],
+        [places[i] for i in mine.ids],
     )
     draws = drawn(fitted.again, fitted.n).draws
     return Drawn(fitted.value, draws)
