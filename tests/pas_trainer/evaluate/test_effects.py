@@ -5,6 +5,7 @@ import pytest
 
 from pas_trainer.evaluate.arena import Game
 from pas_trainer.evaluate.effects import Drawn, Effect, drawn, mean, needed
+from pas_trainer.evaluate.scores import pooled
 from pas_trainer.evaluate.style import Style, StyledGame, style_controlled
 
 
@@ -40,6 +41,13 @@ def test_style_is_counted_outside_of_code():
     assert (found.headers, found.lists, found.bolds) == (1, 2, 2)
     assert Style.of("").tokens == 1
     assert Style.of("今天好").tokens == 3
+
+
+def test_many_small_categories_are_one():
+    small = {f"cluster {i}": [2 * i, 2 * i + 1] for i in range(40)}
+    found = pooled(small | {"large": list(range(100, 120))})
+    assert {name: len(places) for name, places in found.items()} == {"large": 20, "others, under 10 each": 80}
+    assert pooled({"a": [0], "b": [1, 2]}) == {"a": [0], "b": [1, 2]}
 
 
 def styled(outcomes, tokens, start=0):

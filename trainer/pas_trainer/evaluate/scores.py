@@ -19,6 +19,8 @@ from .style import Style, StyledGame, style_controlled
 from .verdicts import outcome
 
 Row = Mapping[str, Any]
+#: Arena-Hard v0.1 has 250 clusters of two questions: of more than `MANY` categories those under `LEAST` are one.
+MANY, LEAST = 30, 10
 LABELS = {
     "lc": "Length-controlled win rate",
     "win_rate": "Win rate",
@@ -174,9 +176,10 @@ def margins_of(benchmark: Benchmark, judged: Mapping[str, Judged], arm: str) -> 
 
 def _by_category(benchmark: Benchmark, judged: Mapping[str, Judged], arm: str) -> list[dict[str, Any]]:
     category = {q.id: q.category for q in benchmark.questions}
-    groups: dict[str, list[int]] = defaultdict(list)
+    found_in: dict[str, list[int]] = defaultdict(list)
     for place, i in enumerate(judged[arm].ids):
-        groups[category[i]].append(place)
+        found_in[category[i]].append(place)
+    groups = pooled(found_in)
     if len(groups) < 2:
         return []
     preferences = {name: mine.preferences for name, mine in judged.items()}
@@ -188,6 +191,15 @@ def _by_category(benchmark: Benchmark, judged: Mapping[str, Judged], arm: str) -
         head = {"category": name, "n": len(places), "value": values[arm].value, "low": low, "high": high}
         found.append(head | {"effect": effect})
     return found
+
+
+def pooled(groups: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """Return categories with the small ones put together, where there are so many that each says nothing."""
+    if len(groups) <= MANY:
+        return dict(groups)
+    found = {name: places for name, places in groups.items() if len(places) >= LEAST}
+    rest = [place for name, places in groups.items() if name not in found for place in places]
+    return found | ({f"others, under {LEAST} each": rest} if rest else {})
 
 
 def _cost(rows: Mapping[str, Row], none: Mapping[str, Row]) -> dict[str, float | None]:
