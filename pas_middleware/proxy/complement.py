@@ -83,12 +83,16 @@ class ComplementEndpoint:
     async def _stream(self, ask: Ask, send: Send, pas: PAS) -> None:
         kind = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
         await send({"type": "http.response.start", "status": 200, "headers": kind})
+        begun = False
         try:
             async for item in pas.astream(ask.prompt, constrained=ask.constrained, commit="token"):
                 if isinstance(item, str):
+                    begun = True
                     await _event(send, "piece", {"text": item})
                 else:
                     self._count(item)
+                    if item.applied and not begun:  # a selector has it at once
+                        await _event(send, "piece", {"text": item.complement})
                     await _event(send, "done", shown(item))
         except AugmentationError as error:
             await _event(send, "error", {"reason": error.reason})

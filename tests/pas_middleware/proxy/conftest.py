@@ -41,8 +41,11 @@ def starting(upstream: Upstream) -> Iterator[Start]:
             load = load or (lambda: PAS(model or ScriptedModel(COMPLEMENT), settings))
             proxy = Proxy(ProxyConfig(**{"upstream": upstream.url, **options}), load, record)
             url = stack.enter_context(serving(proxy))
-            while wait and proxy.engine.pas is None:
+            for _ in range(10_000 if wait else 0):
+                if proxy.engine.pas is not None:
+                    return url
                 threading.Event().wait(0.002)
+            assert not wait, "the proxy did not get ready"
             return url
 
         yield start
