@@ -107,7 +107,6 @@ class Proxy:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._upstream.start()
         self.engine.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()

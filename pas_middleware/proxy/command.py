@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -69,10 +70,10 @@ def serve(
     )
     _check(model, device, settings, log)
     build_one = partial(build, config, partial(PAS.load, model, device=device, settings=settings), log, log_texts)
-    _run(build_one, host, port, workers, grace_s, upstream)
+    run(build_one, host, port, workers, grace_s, upstream)
 
 
-def build(config: ProxyConfig, load: partial[PAS], log: str | None, log_texts: bool) -> Proxy:
+def build(config: ProxyConfig, load: Callable[[], PAS], log: str | None, log_texts: bool) -> Proxy:
     """Return the proxy of one worker."""
     for name in ("httpx", "httpcore"):  # they log addresses, and some clients put keys into them
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -96,7 +97,8 @@ def _on_error(value: str) -> OnError:
     raise ConfigError(f"--on-error is {value!r};", hint="use passthrough or raise.")
 
 
-def _run(build_one: partial[Proxy], host: str, port: int, workers: int, grace_s: int, upstream: str) -> None:
+def run(build_one: Callable[[], Proxy], host: str, port: int, workers: int, grace_s: int, upstream: str) -> None:
+    """Serve until a signal says stop; what is under way then has `grace_s` seconds."""
     config = uvicorn.Config(
         build_one,
         factory=True,

@@ -25,6 +25,7 @@ _HOP = frozenset(
     b"upgrade expect host".split()
 )
 _CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"))
+_MAX_IDLE = 200
 _DOTS = re.compile(rb"(?:^|[/\\])\.{1,2}(?:[/\\;]|$)")
 
 
@@ -35,23 +36,29 @@ class Upstream:
         self._config, self._metrics = config, metrics
         url = httpx.URL(config.upstream)
         self._origin, self._base = url.copy_with(raw_path=b"/"), url.raw_path.rstrip(b"/")
-        self._client: httpx.AsyncClient | None = None
-
-    def start(self) -> None:
-        """Open the pool of connections; nothing of the environment reaches it, no proxy and no .netrc."""
-        read, connect = self._config.read_timeout_s, self._config.connect_timeout_s
-        self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx.Timeout(read, connect=connect, pool=connect),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=200),
-        )
+        timeout = httpx.Timeout(config.read_timeout_s, connect=config.connect_timeout_s)
+        self._extensions = {"timeout": timeout.as_dict()}
+        self._context = ssl.create_default_context()
+        self._idle: list[httpx.AsyncHTTPTransport] = []
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
+        """Close the connections that are idle."""
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    def _take(self) -> httpx.AsyncHTTPTransport:
+        # A transport for each connection: the pool inside one looks at every connection for every request. Nothing of
+        # the environment reaches it, no proxy and no .netrc; a transport follows no redirect and sends nothing twice.
+        if self._idle:
+            return self._idle.pop()
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+        return httpx.AsyncHTTPTransport(verify=self._context, trust_env=False, limits=limits)
+
+    async def _give_back(self, transport: httpx.AsyncHTTPTransport) -> None:
+        if len(self._idle) < _MAX_IDLE:
+            self._idle.append(transport)
+        else:
+            await transport.aclose()
 
     def url(self, target: bytes) -> httpx.URL | None:
         """Return the upstream's address of a request target, None where that is no plain path.
@@ -77,14 +84,14 @@ class Upstream:
         headers = self._headers(inbound)
         if body is not None:
             headers = [*without(headers, b"content-length"), (b"content-length", str(len(body)).encode())]
-            return httpx.Request(inbound.method, url, headers=headers, content=body)
+            return httpx.Request(inbound.method, url, headers=headers, content=body, extensions=self._extensions)
         names = {name for name, _ in inbound.raw}
         content: AsyncIterator[bytes] | None = None
         if b"content-length" in names or b"transfer-encoding" in names:
             content = inbound.pieces()
         else:
             inbound.no_body()
-        return httpx.Request(inbound.method, url, headers=headers, content=content)
+        return httpx.Request(inbound.method, url, headers=headers, content=content, extensions=self._extensions)
 
     def _headers(self, inbound: Inbound) -> RawHeaders:
         headers = [(n, v) for n, v in end_to_end(inbound.raw) if not n.startswith(b"x-pas")]
@@ -97,9 +104,17 @@ class Upstream:
         return headers
 
     async def _exchange(self, request: httpx.Request, send: Send, told: RawHeaders) -> None:
-        assert self._client is not None
+        transport = self._take()
         try:
-            response = await self._client.send(request, stream=True)
+            await self._answer(transport, request, send, told)
+        finally:
+            await self._give_back(transport)
+
+    async def _answer(
+        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, send: Send, told: RawHeaders
+    ) -> None:
+        try:
+            response = await transport.handle_async_request(request)
         except (httpx.HTTPError, httpx.StreamError, OSError, ValueError) as error:
             self._metrics.upstream.labels("none").inc()
             await _unreachable(error, send, told)
