@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import statistics
 import time
@@ -188,6 +189,22 @@ async def shutdown(seconds: float) -> Figures:
             "seconds_max": max(times)}  # fmt: skip
 
 
+async def soak(seconds: float) -> Figures:
+    """L4: 20 requests a second with pas-mini, 20 words each; memory and open files every tenth of the time."""
+    with upstream_of(50) as upstream, proxy_of(upstream, model="pas-mini") as proxy:
+        client = Client(proxy.port)
+        await client.ready()
+        rows = []
+        for _ in range(10):
+            answers = await client.at_rate(20, seconds / 10)
+            files = len(os.listdir(f"/proc/{proxy.process.pid}/fd"))
+            errors = sum(a.status != 200 for a in answers)
+            memory = proxy.memory_mib()
+            rows.append({"ms": cuts(a.ms for a in answers), "memory_mib": memory, "files": files, "errors": errors})
+        return {"seconds": seconds, "tenths": rows}
+
+
+#: What runs unless others are named; a soak only by name.
 LOADS: dict[str, Callable[[float], Awaitable[Any]]] = {
     "overhead": overhead,
     "rates": rates,
@@ -195,6 +212,7 @@ LOADS: dict[str, Callable[[float], Awaitable[Any]]] = {
     "overload": overload,
     "streams": streams,
     "shutdown": shutdown,
+    "soak": soak,
 }
 
 
@@ -211,7 +229,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20, help="how long each load lasts, about")
-    parser.add_argument("--only", nargs="+", choices=LOADS, default=list(LOADS), help="which loads")
+    parser.add_argument(
+        "--only", nargs="+", choices=LOADS, default=[name for name in LOADS if name != "soak"], help="which loads"
+    )
     parser.add_argument("--out", help="write all figures as JSON to this file")
     options = parser.parse_args()
     figures = asyncio.run(measure(options.only, options.seconds))

@@ -5,6 +5,7 @@ the same reason. The table follows the failure modes that in-path systems publis
 """
 
 import asyncio
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import httpx
 import numpy as np
 import onnxruntime
 import pytest
@@ -35,6 +37,9 @@ from pas_middleware import (
 )
 from pas_middleware import pas as pas_module
 from pas_middleware.models.load import load_model
+from pas_middleware.proxy.app import Proxy
+from pas_middleware.proxy.config import ProxyConfig
+from pas_middleware.proxy.replies import answer
 from toy_models import write_selector
 
 PROMPT = "Write an email to my landlord about the heating.\r\n\u200b{name} \U0001f426"
@@ -225,6 +230,28 @@ async def allama_index(pas: PAS) -> tuple[str, str]:
     return bundle.query_str, seen[0]
 
 
+async def proxy(pas: PAS) -> tuple[str, str]:
+    """Through the ASGI application; raised, its 503 is an AugmentationError again."""
+    sent: list[bytes] = []
+
+    async def upstream(inbound: Any, send: Any, body: bytes, told: Any) -> None:
+        sent.append(body)
+        await answer(send, 200, {}, told)
+
+    application = Proxy(ProxyConfig("http://127.0.0.1:9"), lambda: pas)
+    application.engine.pas = pas
+    application._upstream.relay = upstream  # type: ignore[method-assign]
+    body = {"messages": [{"role": "user", "content": PROMPT}]}
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as client:
+        answered = await client.post("/v1/chat/completions", json=body)
+    reason = answered.headers["x-pas-reason"]
+    if answered.status_code == 503:
+        assert not sent
+        raise AugmentationError("refused", reason=reason)
+    return json.loads(sent[0])["messages"][0]["content"], reason
+
+
 @contextmanager
 def events() -> Iterator[list[str]]:
     handler, root = Events(seen=[]), get_dispatcher()
@@ -233,7 +260,7 @@ def events() -> Iterator[list[str]]:
     root.event_handlers.remove(handler)
 
 
-SURFACES = [core, acore, langchain, alangchain, llama_index, allama_index]
+SURFACES = [core, acore, langchain, alangchain, llama_index, allama_index, proxy]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import logging
+import os
 import socket
 
 import httpx
@@ -47,7 +48,7 @@ RAW = {
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no host": start_line(b"GET /healthz HTTP/1.1", b""),
     "two hosts": start_line(b"GET /healthz HTTP/1.1", b"host: x\r\nhost: y\r\n"),
-    "length and chunks": start_line(POST, b"host: x\r\ncontent-length: 5\r\n" + CHUNKS) + b"0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n",
+    "length and chunks": start_line(POST, b"host: x\r\ncontent-length: 5\r\n" + CHUNKS) + b"0\r\n\r\nGET /x HTTP/1.1",
     "chunks and length": start_line(POST, b"host: x\r\n" + CHUNKS + b"content-length: 5\r\n") + b"0\r\n\r\n",
     "odd transfer encoding": start_line(b"POST / HTTP/1.1", b"host: x\r\ntransfer-encoding: xchunked\r\n"),
     "doubled transfer encoding": start_line(b"POST / HTTP/1.1", b"host: x\r\ntransfer-encoding: chunked, identity\r\n"),
@@ -70,7 +71,7 @@ RAW = {
     "CONNECT": start_line(b"CONNECT evil:443 HTTP/1.1"),
     "TRACE": start_line(b"TRACE / HTTP/1.1"),
     "asterisk": start_line(b"OPTIONS * HTTP/1.1"),
-    "upgrade": start_line(b"GET /v1/realtime HTTP/1.1", b"host: x\r\nupgrade: websocket\r\nsec-websocket-key: AA==\r\n"),
+    "upgrade": start_line(b"GET /v1/realtime HTTP/1.1", b"host: x\r\nupgrade: websocket\r\n"),
     "expect": post(GOOD, JSON + b"expect: 100-continue\r\n"),
     "range": start_line(b"GET /v1/models HTTP/1.1", b"host: x\r\nrange: bytes=" + b"0-," * 5_000 + b"\r\n"),
     "no body": post(b""),
@@ -108,16 +109,26 @@ RAW = {
 }  # fmt: skip
 
 
-def exchange(url: str, raw: bytes) -> bytes:
+#: Requests without an end, for which nobody answers.
+UNFINISHED = {
+    "nothing",
+    "noise",
+    "TLS on a plain port",
+    "body shorter than its length",
+    "huge chunk size",
+    "huge length",
+}
+
+
+def exchange(url: str, raw: bytes, patience: float = 30) -> bytes:
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=patience) as connection:
         received = io.BytesIO()
         try:
             connection.sendall(raw)
-            connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65_536):
                 received.write(piece)
-        except OSError:  # it hung up on us, which is an answer too
+        except OSError:  # it hung up on us, or waits for the rest that never comes
             pass
         return received.getvalue()
 
@@ -129,7 +140,8 @@ def test_there_are_60_of_them():
 @pytest.mark.parametrize("name", RAW)
 def test_hostile_requests_are_refused_or_passed_on(shared, name):
     client, upstream = shared
-    answer = exchange(str(client.base_url).rstrip("/"), RAW[name])
+    upstream.answer = lambda _: (200, {}, b"{}")
+    answer = exchange(str(client.base_url).rstrip("/"), RAW[name], patience=2 if name in UNFINISHED else 30)
     status = int(answer.split(b" ", 2)[1]) if answer else 0
     assert status == 0 or 200 <= status < 500, answer[:200]
     body = RAW[name].partition(b"\r\n\r\n")[2]
@@ -179,7 +191,11 @@ BODY = ANY | st.fixed_dictionaries(
 PATHS = st.sampled_from([CHAT, "/v1/completions", "/v1/responses", "/v1/messages", "/v1/complement"])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("PAS_FUZZ_EXAMPLES", "150")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(path=PATHS, body=BODY)
 def test_bodies_of_any_shape_are_refused_or_passed_on(shared, path, body):
     client, upstream = shared
