@@ -69,7 +69,10 @@ class Proxy:
                 await failure(send, 500, "proxy_error", "a fault of the proxy.")
 
     async def _dispatch(self, inbound: Inbound, send: Send) -> None:
-        if endpoint := self._open.get(inbound.path):
+        if "transfer-encoding" in inbound.headers and "content-length" in inbound.headers:
+            # Whoever is behind may believe the other one: the classic of request smuggling.
+            await failure(send, 400, "two_lengths", "the request has a length and chunks.")
+        elif endpoint := self._open.get(inbound.path):
             await endpoint(inbound, send)
         elif not self._admitted(inbound):
             self.metrics.refused.labels("key").inc()

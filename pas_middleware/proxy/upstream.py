@@ -70,7 +70,10 @@ class Upstream:
             return None
         if self._base and (path == b"/v1" or path.startswith(b"/v1/")):
             target = target.removeprefix(b"/v1")
-        return self._origin.copy_with(raw_path=self._base + target)
+        try:
+            return self._origin.copy_with(raw_path=self._base + target)
+        except httpx.InvalidURL:  # too long
+            return None
 
     async def relay(self, inbound: Inbound, send: Send, body: bytes | None, told: RawHeaders) -> None:
         """Forward one request, with a body or with the client's own, and relay the answer; `told` joins its headers."""
