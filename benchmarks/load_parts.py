@@ -210,6 +210,8 @@ class Client:
         """Send one request and read its answer; `due` is when it should have been sent."""
         due = due or time.monotonic()
         try:
+            while self.idle and self.idle[-1][0].at_eof():  # closed meanwhile
+                self.idle.pop()
             pair = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = pair
             writer.write(raw)

@@ -111,6 +111,7 @@ def run(build_one: Callable[[], Proxy], host: str, port: int, workers: int, grac
         server_header=False,
         date_header=False,
         proxy_headers=False,
+        timeout_keep_alive=75,  # longer than clients keep theirs, or some would send into a closing connection
         timeout_graceful_shutdown=grace_s,
     )
     try:
