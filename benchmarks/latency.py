@@ -24,7 +24,6 @@ from langchain_pas import PASRunnable
 from pas_middleware import PAS
 from pas_middleware.cli.bench import (
     LENGTHS,
-    UNHURRIED,
     Timing,
     batch_of_32,
     machine,
@@ -32,6 +31,7 @@ from pas_middleware.cli.bench import (
     prompt_of,
     side_by_side,
 )
+from pas_middleware.cli.inputs import UNHURRIED
 
 PROMPT = "Plan a weekend in Lisbon with two kids"
 PEAK = f"""

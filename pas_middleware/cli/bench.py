@@ -11,24 +11,21 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from ..pas import PAS
-from ..settings import Settings
-from .inputs import DeviceOption, JsonOption, ModelOption
+from .inputs import UNHURRIED, DeviceOption, JsonOption, ModelOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 #: Words of the prompts that are measured.
 LENGTHS = (20, 50, 100, 200)
 _SENTENCE = "Compare renting and buying a flat for a family of four that may move again within five years. "
 _PAUSE_S = 0.2
 _BLOCK, _WARM_UP = 20, 3
-#: Nothing is to be late or shed: what is measured is the time, not the policy.
-UNHURRIED = Settings(deadline_ms=60_000, queue_limit=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +104,10 @@ def bench(
       pas bench --rounds 100
 
     """
+    # Imported here: rich takes a tenth of the time in which `pas augment` starts, and that needs none of it.
+    from rich.console import Console
+    from rich.progress import track
+
     with PAS.load(model, device=device, settings=UNHURRIED) as pas:
         lengths = track(LENGTHS, "measuring", console=Console(stderr=True), transient=True)
         rows = {words: side_by_side({"pas": pas.augment}, words, rounds)["pas"] for words in lengths}
@@ -123,6 +124,8 @@ def bench(
 
 
 def _table(rows: dict[int, Timing]) -> Table:
+    from rich.table import Table
+
     table = Table("words", "median", "quartiles", "99 %", box=None, header_style="bold")
     for words, t in rows.items():
         table.add_row(f"{words:,}", f"{t.p50:.1f} ms", f"{t.q1:.1f}-{t.q3:.1f} ms", f"{t.p99:.1f} ms")

@@ -11,6 +11,10 @@ import typer
 
 from ..errors import InputError
 from ..pas import PAS
+from ..settings import Settings
+
+#: A command is run once, cold, and nobody's request waits behind it: the model's own deadline is for services.
+UNHURRIED = Settings(deadline_ms=60_000)
 
 PromptArgument = Annotated[str | None, typer.Argument(help="The prompt; standard input when it is not given, or is -.")]
 ModelOption = Annotated[
@@ -33,8 +37,8 @@ def read_prompt(prompt: str | None) -> str:
 
 
 def load(model: str | None, device: str) -> PAS:
-    """Load the model that the options name."""
-    return PAS.load(model, device=device)
+    """Load the model that the options name; whoever waits at a prompt of the shell waits for the first run, too."""
+    return PAS.load(model, device=device, settings=UNHURRIED)
 
 
 def write(content: bytes) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from ..augmentation import Augmentation
 from ..models.base import ModelInfo
 from .inputs import DeviceOption, JsonOption, ModelOption, PromptArgument, load, read_prompt, write_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def inspect(
@@ -32,6 +31,8 @@ def inspect(
     if as_json:
         write_json({"model": asdict(info)} | ({"augmentation": result.to_dict()} if result else {}))
         return
+    from rich.console import Console  # here, so that `pas augment` starts without it
+
     Console(soft_wrap=True).print(_table(_model_rows(info) | (_prompt_rows(result) if result else {})))
 
 
@@ -60,6 +61,9 @@ def _prompt_rows(result: Augmentation) -> dict[str, Any]:
 
 
 def _table(rows: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column(overflow="fold")

@@ -104,7 +104,10 @@ def test_model_that_is_not_there_is_named():
 def test_a_home_that_cannot_be_written_is_not_needed():
     # Below /dev/null nothing can be made, not even by root.
     nowhere = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), "/dev/null/home")
-    code = "from pas_middleware import PAS; print(PAS.load().augment('Explain how tides work to a child').status)"
+    code = (
+        "from pas_middleware import PAS, Settings; pas = PAS.load(settings=Settings(deadline_ms=60_000)); "
+        "print(pas.augment('Explain how tides work to a child').status)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | nowhere, cwd="/", capture_output=True, text=True
     )

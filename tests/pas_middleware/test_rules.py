@@ -103,7 +103,7 @@ def test_caller_says_that_the_form_is_fixed():
 
 @pytest.fixture(scope="module")
 def pas():
-    with PAS.load() as loaded:
+    with PAS.load(settings=Settings(deadline_ms=60_000)) as loaded:
         yield loaded
 
 

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from pas_middleware import PAS, ScriptedModel
 from pas_middleware.cli import bench
 from pas_middleware.cli.app import app
+from pas_middleware.cli.inputs import UNHURRIED
 
 
 def test_prompts_have_their_length_and_are_all_different():
@@ -33,7 +34,7 @@ def test_timing_sums_up():
 
 def test_batches_are_asked_at_once_and_one_by_one():
     model = ScriptedModel()
-    with PAS(model, bench.UNHURRIED) as pas:
+    with PAS(model, UNHURRIED) as pas:
         bench.batch_of_32(pas, 3)
     assert sorted({len(call) for call in model.calls}) == [1, 32]
 

@@ -10,6 +10,7 @@ import pytest
 
 import nano_models
 from pas_middleware import PAS
+from pas_middleware.cli.inputs import UNHURRIED
 
 PROMPT = "10 birds in a tree, one is shot dead, how many are on the ground?"
 HARD = "Zeilen\r\nmit \x00 und \t und 🦜\n".encode()
@@ -27,7 +28,7 @@ def pas(*arguments, stdin=b"", env=None):
 
 def test_augment_prints_the_prompt_then_the_complement():
     done = pas("augment", PROMPT)
-    with PAS.load() as here:
+    with PAS.load(settings=UNHURRIED) as here:
         expected = here.augment(PROMPT)
     assert expected.applied
     assert (done.returncode, done.stderr) == (0, b"")
@@ -123,7 +124,7 @@ def test_what_utf8_cannot_hold_comes_out_as_it_came_in_and_is_escaped_in_json():
 def test_output_is_utf8_in_every_locale(options):
     expected = pas("augment", *options, "-", stdin="解释一下潮汐是怎么形成的".encode())
     done = pas("augment", *options, "-", stdin="解释一下潮汐是怎么形成的".encode(), env={"PYTHONIOENCODING": "latin-1"})
-    complement = PAS.load().augment("解释一下潮汐是怎么形成的").complement
+    complement = PAS.load(settings=UNHURRIED).augment("解释一下潮汐是怎么形成的").complement
     assert complement in expected.stdout.decode("utf-8")
     assert complement in done.stdout.decode("utf-8")
     assert (done.returncode, done.stderr) == (0, b"")

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 import pas_middleware
-from pas_middleware import PAS
+from pas_middleware import PAS, Settings
 from pas_middleware.models.directory import open_directory
 from pas_middleware.models.selector import Bank, Intent, Selector
 
@@ -24,6 +24,8 @@ from .calibration import calibrate
 from .scoring import score
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Build and report pas-mini, the embedded model.")
+#: A busy machine must not show in the figures.
+UNHURRIED = Settings(deadline_ms=60_000)
 EMBEDDED = Path(pas_middleware.__file__).parent / "pas_mini"
 Also = Annotated[Path | None, typer.Option(help="Labelled real prompts (JSON Lines: prompt, best, also, wrong).")]
 Prompts = Annotated[Path | None, typer.Option(help="Folder in which the project's own labels find their prompts.")]
@@ -95,7 +97,7 @@ def report_command(
     int8 = score(directory.path / "model.onnx", tokenizer, rows)
     full = score(fp32, tokenizer, rows) if fp32 is not None else None
     measured: dict[str, Any] = report.measure(int8, full, bank)
-    with PAS.load(model) as pas:
+    with PAS.load(model, settings=UNHURRIED) as pas:
         held = {name: figures.held_out_figures(pas, name) for name in ("report", "development")}
     if png is not None:
         report.draw(report.curves(int8, bank), png)
@@ -120,7 +122,7 @@ def judge(
         typer.echo(judging.table(folder / "key.jsonl", marks))
         return
     chosen = judging.sample(gather(also, prompts), per_language, skip)
-    with PAS.load() as pas:
+    with PAS.load(settings=UNHURRIED) as pas:
         shown, key = judging.items(pas, chosen)
     folder.mkdir(parents=True, exist_ok=True)
     judging.write_jsonl(folder / "items.jsonl", shown)
