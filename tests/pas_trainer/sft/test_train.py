@@ -265,7 +265,7 @@ def test_two_processes_train_one_model(base, pairs_file, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=500,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert launched.returncode == 0, launched.stderr[-3000:]
