@@ -2,8 +2,8 @@
 
     runs/sft.sh
 
-Whether what it writes for prompts that it never saw fits their category is judged by a classifier that read neither the
-prompts nor anything that the model learnt: TF-IDF and logistic regression on the complements of other pairs.
+The intent bank teaches, the project's pairs ask. Whether a complement fits its prompt's category is judged by a
+classifier that read nothing that the model learnt: TF-IDF and logistic regression on the complements of other pairs.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .mini.examples import DATA, bank_examples, bank_rows, normalized, read_json
 from .nano import Size, pretrain
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show fine-tuning with a model made here.")
-SIZE = Size(hidden=128, layers=3, heads=4, kv_heads=2, inner=352)
-#: Of the project's pairs: learnt, read by the classifier, asked.
-_SHARES = (0.40, 0.35)
+SIZE = Size(vocabulary=3072, hidden=128, layers=3, heads=4, kv_heads=2, inner=352)
+#: Of the project's pairs, what the classifier reads; the rest is asked.
+_READ = 0.75
 #: Of the bank's prompts, for each intent and language: enough to learn from within minutes.
-_MOST = 12
+_MOST = 10
 _DRAWS = 2000
 
 
@@ -35,19 +35,18 @@ def _order(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
 
 
-def folds() -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the project's pairs in three parts that share no prompt: to learn, for the classifier, to ask."""
+def folds() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the project's pairs that have a complement in two parts: for the classifier to read, and to ask."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in read_jsonl(DATA / "pairs.jsonl"):
-        groups[row["category"], row["language"]].append(row)
-    learn, read, ask = [], [], []
+        if row["complement"]:
+            groups[row["category"], row["language"]].append(row)
+    read, ask = [], []
     for group in groups.values():
         ranked = sorted(group, key=lambda row: _order(row["prompt"]))
-        first, second = round(len(ranked) * _SHARES[0]), round(len(ranked) * sum(_SHARES))
-        learn += ranked[:first]
-        read += ranked[first:second]
-        ask += ranked[second:]
-    return learn, [row for row in read if row["complement"]], [row for row in ask if row["complement"]]
+        read += ranked[: round(len(ranked) * _READ)]
+        ask += ranked[round(len(ranked) * _READ) :]
+    return read, ask
 
 
 def bank_pairs(kept_out: Iterable[str]) -> list[dict[str, Any]]:
@@ -73,16 +72,19 @@ def bank_pairs(kept_out: Iterable[str]) -> list[dict[str, Any]]:
 
 
 @app.command()
-def data(out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:
+def data(
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    language: Annotated[str, typer.Option(help="en or zh alone; default: both.")] = "",
+) -> None:
     """Write what is learnt (pairs.jsonl), what the classifier reads (read.jsonl) and what is asked (ask.jsonl)."""
-    learn, read, ask = folds()
-    pairs = [*learn, *bank_pairs(row["prompt"] for row in [*read, *ask])]
-    pairs = random.Random(0).sample(pairs, len(pairs))
+    read, ask = folds()
+    pairs = bank_pairs(row["prompt"] for row in [*read, *ask])
     out.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("pairs", pairs), ("read", read), ("ask", ask)):
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    for name, rows in (("pairs", random.Random(0).sample(pairs, len(pairs))), ("read", read), ("ask", ask)):
+        kept = [row for row in rows if row["language"] == language or not language]
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
         (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
-        typer.echo(f"{out / name}.jsonl: {len(rows):,}")
+        typer.echo(f"{out / name}.jsonl: {len(kept):,}")
 
 
 @app.command()

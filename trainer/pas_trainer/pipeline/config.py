@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +93,14 @@ def read_config(file: Path, out: Path | None) -> Pipeline:
         values["out"] = str(out)
     values.setdefault("out", str(Path("build") / file.stem))
     values.setdefault("name", file.stem)
-    built = {
+    built: dict[str, Any] = {
         "curate": parse(Curation, sections["curate"] | {"reading": reading}, f"{file}: curate"),
         "synthesize": Synthesis.parse(sections["synthesize"]),
         "train": parse(TrainSettings, sections["train"], f"{file}: train"),
     }
     rest = parse(_Rest, values, str(file))
-    config = Pipeline(**built, **{name: getattr(rest, name) for name in _Rest.__dataclass_fields__})
+    built |= {field.name: getattr(rest, field.name) for field in fields(rest)}
+    config = Pipeline(**built)
     if config.base is not None:
         config = replace(config, train=replace(config.train, base=str(config.out / "base" / "checkpoint")))
     return config

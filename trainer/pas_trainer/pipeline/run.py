@@ -49,7 +49,7 @@ def run(config: Pipeline, say: Say, *, redo: bool = False) -> Record:
         wanted,
         finished=True,
         seconds=round(sum(record.seconds for record in done.values()), 2),
-        counts={name: next(reversed(record.counts.values()), 0) for name, record in done.items()},
+        counts={name: [0, *record.counts.values()][-1] for name, record in done.items()},
         usd=sum(record.usd for record in done.values()),
     )
     cards.write(config, done)
