@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 
 # Images are data and styles are inline; a policy that forbids all else holds even if something were not escaped.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+#: Cells of more characters may wrap.
+_SHORT = 40
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c2330;--soft:#5b6675;--line:#d9dee6;--paper:#fff;--tint:#f4f6f9}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#9aa5b4;--line:#38414e;--paper:#161a20;--tint:#1f252d}}
@@ -35,6 +37,8 @@ table{border-collapse:collapse;margin:1rem 0;font-size:.92rem}
 th,td{padding:.32rem .8rem;border-bottom:1px solid var(--line);
 text-align:left;vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 thead th{color:var(--soft)}th.g{text-align:center;border-left:1px solid var(--line)}th.g:empty{border:0}
+td{white-space:nowrap}td.l{white-space:normal;min-width:14rem}
+@media(min-width:48rem){td:first-child,th:first-child{position:sticky;left:0;background:var(--paper)}}
 figure{margin:1.2rem 0}figure img{max-width:100%;height:auto;background:#fff;border-radius:6px}
 details{margin:.6rem 0;background:var(--tint);border-radius:6px;padding:.5rem .9rem}summary{cursor:pointer}
 blockquote{margin:.7rem 0;padding-left:.8rem;border-left:3px solid var(--line);
@@ -75,7 +79,7 @@ class Page:
         right = [bool(found) and all(_is_number(row[place]) for row in found) for place in range(len(columns))]
         head = "".join(f"<th{_class(n)}>{escape(name)}</th>" for name, n in zip(columns, right, strict=True))
         lines = (
-            "<tr>" + "".join(f"<td{_class(n)}>{escape(shown(cell))}</td>" for cell, n in zip(row, right, strict=True))
+            "<tr>" + "".join(_cell(shown(cell), number) for cell, number in zip(row, right, strict=True))
             for row in found
         )
         body = "".join(lines)
@@ -138,6 +142,12 @@ def _is_number(cell: Any) -> bool:
 
 def _class(number: bool) -> str:
     return ' class="n"' if number else ""
+
+
+def _cell(text: str, number: bool) -> str:
+    # What is short stays on one line; what is long may wrap, and keeps some width for it.
+    kind = ' class="l"' if len(text) > _SHORT else _class(number)
+    return f"<td{kind}>{escape(text)}</td>"
 
 
 def _cut(text: str, longest: int) -> str:

@@ -13,7 +13,7 @@ from pas_middleware.errors import ConfigError
 from .items import DIFFERENCES, read_items
 from .results import results
 from .serving import address, bind, is_local, server
-from .store import NAME, Mode, Store, make_plan
+from .store import NAME, Mode, Store, beside, make_plan
 from .table import markdown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -21,7 +21,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command(name="review")
 def review_command(
-    folder: Annotated[Path, typer.Argument(help="The review's folder; one that `pas eval` wrote is reviewed itself.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The review's folder; or one of `pas eval`, whose review lies beside it.")
+    ],
     items: Annotated[
         Path | None, typer.Option(help="What to review: JSON Lines {id, prompt, category, arms}, or an evaluation.")
     ] = None,
@@ -54,6 +56,8 @@ def review_command(
     """
     if as_json and not show:
         raise ConfigError("--json is for results;", hint="add --results.")
+    if (folder / DIFFERENCES).is_file():
+        folder, items = beside(folder), items or (None if (beside(folder) / NAME).exists() else folder)
     if show:
         found = results(Store.open(folder))
         typer.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else markdown(found), nl=False)
@@ -83,10 +87,11 @@ def _started(folder: Path, items: Path | None, sample: int, chosen: dict[str, An
         raise ConfigError(
             f"{folder} is a file;", hint=f"name a folder for the review: pas review DIR --items {folder}."
         )
-    if items is None and not (folder / DIFFERENCES).is_file():
+    if items is None:
         raise ConfigError(f"{folder} has no review;", hint="start one with --items FILE.")
-    read = read_items(items or folder, sample)
-    plan = make_plan(arms=list(read.items[0].arms), identical=read.identical, incomplete=read.incomplete, **chosen)
+    read = read_items(items, sample)
+    counts = {"identical": read.identical, "incomplete": read.incomplete}
+    plan = make_plan(list(read.items[0].arms), source=read.source, **counts, **chosen)
     return Store.create(folder, plan, read.items)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from pas_middleware.errors import ConfigError, InputError
 
+from ..stages import digest
+
 #: What an evaluation writes: one line per question, model and arm, with the answer of arm `none` beside.
 DIFFERENCES = "differences.jsonl"
 _NONE = "none"
@@ -32,6 +34,7 @@ class Selection:
     """The items to review; `identical` of the read ones have one answer in all arms, `incomplete` lack an arm."""
 
     items: list[Item]
+    source: str  # the sha256 of what they were read from
     identical: int = 0
     incomplete: int = 0
 
@@ -46,7 +49,7 @@ def read_items(source: Path, sample: int = 0) -> Selection:
     different = [item for item in items if len(set(item.arms.values())) > 1 or len(item.arms) == 1]
     if not different:
         raise InputError(f"{path} has no item whose answers differ;", hint="there is nothing to review.")
-    return Selection(_drawn(different, sample), len(items) - len(different), incomplete)
+    return Selection(_drawn(different, sample), digest(path), len(items) - len(different), incomplete)
 
 
 def _drawn(items: list[Item], sample: int) -> list[Item]:
@@ -116,7 +119,7 @@ def _from_run(rows: Sequence[tuple[str, dict[str, Any]]], path: Path) -> tuple[l
     for place, row in rows:
         key = " / ".join(_text(place, row, key) for key in ("benchmark", "target", "id"))
         none = {_NONE: _text(place, row, "answer_none", empty=True)}
-        item = items.setdefault(key, Item(key, _text(place, row, "prompt"), _text(place, row, "category"), none))
+        item = items.setdefault(key, Item(key, _text(place, row, "prompt"), row.get("category") or "other", none))
         item.arms[_text(place, row, "arm")] = _text(place, row, "answer", empty=True)
     names = {name for item in items.values() for name in item.arms}
     complete = [item for item in items.values() if set(item.arms) == names]

@@ -23,13 +23,16 @@ def is_local(host: str) -> bool:
 
 def bind(host: str, port: int) -> socket.socket:
     """Take the port, 0 for any that is free, so that one in use is told before anything else."""
+    taken: socket.socket | None = None
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        taken = socket.socket(found[0], found[1])
+        family, kind, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(found[4])
+        taken.bind(place)
         taken.listen()
     except OSError as error:
+        if taken is not None:
+            taken.close()
         raise ConfigError(f"{host}:{port} cannot be used ({error.strerror});", hint="choose another --port.") from error
     return taken
 

@@ -50,6 +50,7 @@ class Plan:
     seed: int
     identical: int
     incomplete: int
+    source: str
     token: str
 
 
@@ -74,6 +75,12 @@ class Mark:
     place: int
 
 
+def beside(run: Path) -> Path:
+    """Return where an evaluation's review lies: not in its folder, which a run that is redone empties."""
+    run = run.resolve()
+    return run.with_name(f"{run.name}-review")
+
+
 def make_plan(
     arms: Sequence[str],
     *,
@@ -84,6 +91,7 @@ def make_plan(
     seed: int = 0,
     identical: int = 0,
     incomplete: int = 0,
+    source: str = "",
 ) -> Plan:
     """Check what a new review is to be and fill in what was not given."""
     if mode not in get_args(Mode):
@@ -99,7 +107,7 @@ def make_plan(
     if mode == "compare" and len(arms) < 2:
         raise InputError(f"There is one arm only, {arms[0]!r};", hint="to compare needs two; use --mode grade.")
     token = secrets.token_urlsafe(24)
-    return Plan(mode, tuple(arms), baseline, scale, usable, seed, identical, incomplete, token)
+    return Plan(mode, tuple(arms), baseline, scale, usable, seed, identical, incomplete, source, token)
 
 
 class Store:

@@ -13,18 +13,22 @@ _TITLES = {"full_marks": "full marks", "mean": "mean grade", "win_rate": "win ra
 
 def markdown(found: Results) -> str:
     """Return the tables: one row a category and arm, with 95 % intervals, then who reviewed and how far they agree."""
-    plan = found.plan
-    columns = _COLUMNS[plan.mode]
-    head = ["category", "arm", "n", *(_TITLES.get(name, name) for name in columns)]
-    if plan.mode == "grade":
-        head.append(f"mean against {plan.baseline}")
-    lines = [_line(head), _line(["---"] * len(head)), *(_line(_cells(found, row)) for row in found.rows)]
+    columns = head(found)
+    lines = [_joined(columns), _joined(["---"] * len(columns)), *(_joined(line(found, row)) for row in found.rows)]
     if not found.rows:
         lines = ["No marks yet."]
-    return "\n".join([*lines, "", *_facts(found)]) + "\n"
+    return "\n".join([*lines, "", *facts(found)]) + "\n"
 
 
-def _cells(found: Results, row: Row) -> list[str]:
+def head(found: Results) -> list[str]:
+    """Return the names of a line's cells."""
+    plan = found.plan
+    columns = ["category", "arm", "n", *(_TITLES.get(name, name) for name in _COLUMNS[plan.mode])]
+    return [*columns, f"mean against {plan.baseline}"] if plan.mode == "grade" else columns
+
+
+def line(found: Results, row: Row) -> list[str]:
+    """Return a row's cells."""
     columns = _COLUMNS[found.plan.mode]
     cells = [row.category, row.arm, str(row.items), *(_figure(row.figures[name], name) for name in columns)]
     if found.plan.mode == "grade":
@@ -32,7 +36,8 @@ def _cells(found: Results, row: Row) -> list[str]:
     return cells
 
 
-def _facts(found: Results) -> list[str]:
+def facts(found: Results) -> list[str]:
+    """Return what the table means, who reviewed and how far they agree."""
     plan = found.plan
     if plan.mode == "grade":
         meaning = f"Grades 1 to {plan.scale}; full marks: {plan.scale}; available: {plan.usable} or more."
@@ -64,5 +69,5 @@ def _span(value: float, low: float | None, high: float | None, form: str = ".2f"
     return f"{value:{form}}" if low is None or high is None else f"{value:{form}} ({low:{form}} to {high:{form}})"
 
 
-def _line(cells: list[str]) -> str:
+def _joined(cells: list[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
