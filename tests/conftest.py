@@ -1,5 +1,6 @@
 """Fixtures that tests of several packages share."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from nano_models import write_checkpoint, write_generator
 from openai_server import openai_server
 
 __all__ = ["chromium", "openai_server"]
+
+# LiteLLM asks the network for a price list when it is imported; with this it reads its own.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from pas_middleware import PAS, Settings
+from pas_middleware import PAS, ConfigError, Settings
 
 from .bodies import augmented, outcomes
 
@@ -17,13 +17,13 @@ _PROXY_HOOK = "async_pre_call_hook"
 class PASHook(CustomLogger):
     """Augment what LiteLLM's proxy is asked: chat, responses, completions and messages, streamed or not, once each.
 
-    Without `pas` it loads the model that the environment names in PAS_MODEL and PAS_DEVICE, by default pas-mini, and
-    remembers no decision, since tenants share the proxy. Raises what PAS.load raises.
+    Without `pas` it loads what PAS_MODEL, PAS_DEVICE and PAS_DEADLINE_MS in the environment say, by default pas-mini,
+    and remembers no decision, since tenants share the proxy. Raises ConfigError and what PAS.load raises.
     """
 
     def __init__(self, pas: PAS | None = None) -> None:
         super().__init__()
-        self._pas = pas or _load(Settings(cache_entries=0))
+        self._pas = pas or _load(cache_entries=0)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -56,13 +56,18 @@ class PASDeploymentHook(CustomLogger):
 
     def __init__(self, pas: PAS | None = None) -> None:
         super().__init__()
-        self._pas = pas or _load(Settings())
+        self._pas = pas or _load()
 
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
         """Return the call's arguments with the user text augmented, None to leave them as they are."""
         return await augmented(self._pas, kwargs, str(getattr(call_type, "value", call_type)))
 
 
-def _load(settings: Settings) -> PAS:
-    model, device = os.environ.get("PAS_MODEL"), os.environ.get("PAS_DEVICE")
-    return PAS.load(model or None, device=device or "auto", settings=settings)
+def _load(**settings: Any) -> PAS:
+    model, device, deadline = (os.environ.get(f"PAS_{name}") for name in ("MODEL", "DEVICE", "DEADLINE_MS"))
+    if deadline:
+        try:
+            settings["deadline_ms"] = float(deadline)
+        except ValueError:
+            raise ConfigError(f"PAS_DEADLINE_MS is {deadline!r};", hint="give a number of milliseconds.") from None
+    return PAS.load(model or None, device=device or "auto", settings=Settings(**settings))

@@ -161,7 +161,8 @@ def test_the_model_is_loaded_by_warm_up_and_a_missing_one_is_named():
 
 
 def test_pas_mini_by_default():
-    (message,) = PASAugmenter().run([ChatMessage.from_user("Plan a weekend in Lisbon with two kids")])["messages"]
+    augmenter = PASAugmenter(settings=Settings(deadline_ms=60_000))
+    (message,) = augmenter.run([ChatMessage.from_user("Plan a weekend in Lisbon with two kids")])["messages"]
     assert message.text.startswith("Plan a weekend in Lisbon with two kids\n\n")
 
 

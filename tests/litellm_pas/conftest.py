@@ -1,13 +1,9 @@
-import os
 from collections.abc import Iterator
 
 import pytest
-
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # read when litellm is imported; it asks the network otherwise
-
 from litellm_upstream import Upstream, serve
 
-from pas_middleware import PAS
+from pas_middleware import PAS, Settings
 
 ASK = "Plan a weekend in Lisbon with two kids"
 
@@ -26,7 +22,7 @@ def asked(served: Upstream) -> list:
 
 @pytest.fixture(scope="package")
 def insertion() -> str:
-    with PAS.load() as pas:
+    with PAS.load(settings=Settings(deadline_ms=60_000)) as pas:
         result = pas.augment(ASK)
     assert result.applied
     return result.insertion

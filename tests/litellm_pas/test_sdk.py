@@ -6,7 +6,7 @@ import litellm
 import pytest
 
 from litellm_pas import PASDeploymentHook, PASHook
-from pas_middleware import PAS, ScriptedModel, Settings
+from pas_middleware import PAS, ConfigError, ScriptedModel, Settings
 
 COMPLEMENT = "Check every step before you answer."
 ASK = "How do birds fly in the rain?"
@@ -176,8 +176,16 @@ def test_the_environment_names_the_model(monkeypatch):
     monkeypatch.setenv("PAS_MODEL", "models/my-pas")
     monkeypatch.setenv("PAS_DEVICE", "cpu")
     PASHook()
+    monkeypatch.setenv("PAS_DEADLINE_MS", "500")
     PASDeploymentHook()
     assert calls == [
         ("models/my-pas", {"device": "cpu", "settings": Settings(cache_entries=0)}),
-        ("models/my-pas", {"device": "cpu", "settings": Settings()}),
+        ("models/my-pas", {"device": "cpu", "settings": Settings(deadline_ms=500)}),
     ]
+
+
+@pytest.mark.parametrize("value", ["soon", "-1"])
+def test_a_deadline_that_is_none_is_named(monkeypatch, value):
+    monkeypatch.setenv("PAS_DEADLINE_MS", value)
+    with pytest.raises(ConfigError, match=f"(?i)deadline_ms is .?{value}"):
+        PASHook()
