@@ -17,6 +17,7 @@ from .config import ProxyConfig
 from .engine import Engine
 from .inbound import ClientGone, Inbound
 from .metrics import Metrics
+from .page import endpoints
 from .replies import answer, answer_bytes, failure
 from .shapes import ROUTES
 from .upstream import Upstream
@@ -36,6 +37,8 @@ class Proxy:
         self._augmenter = Augmenter(self.engine, self.metrics)
         complement = ComplementEndpoint(self.engine, self.metrics, config.complement_limit)
         self._open: dict[str, Endpoint] = {"/healthz": _alive, "/readyz": self._ready, "/metrics": self._metrics}
+        if config.page:
+            self._open |= endpoints()
         self._closed: dict[str, Endpoint] = {PATH: complement}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
