@@ -18,7 +18,7 @@ from .errors import (
 from .models.base import ComplementModel, ModelInfo, Proposal, Request, ScriptedModel
 from .pas import PAS
 from .record import Record
-from .settings import Breaker, Settings
+from .settings import Breaker, Sampling, Settings
 
 __version__ = "0.1.0"
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Record",
     "Request",
     "RuntimeMissing",
+    "Sampling",
     "ScriptedModel",
     "Settings",
     "__version__",

@@ -13,8 +13,10 @@ from ..errors import RuntimeMissing
 
 GROUP = "pas.commands"
 #: The extra that brings what a subcommand needs.
-_EXTRAS = {"export": "trainer,export", "mini": "trainer,export", "serve": "proxy"} | dict.fromkeys(
-    ("curate", "eval", "pipeline", "report", "review", "synthesize", "train"), "trainer"
+_EXTRAS = (
+    {"serve": "proxy"}
+    | dict.fromkeys(("export", "mini", "pipeline"), "trainer,export")
+    | dict.fromkeys(("curate", "eval", "report", "review", "synthesize", "train"), "trainer")
 )
 
 

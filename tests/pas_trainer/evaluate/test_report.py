@@ -10,7 +10,8 @@ from pas_trainer.evaluate.report import page
 from pas_trainer.report.command import page_of
 from pas_trainer.review.command import app as review
 from pas_trainer.review.items import read_items
-from pas_trainer.review.store import Store, beside, make_plan
+from pas_trainer.review.plan import make_plan
+from pas_trainer.review.store import Store, beside
 from pas_trainer.stages import Done, Stage
 
 HOSTILE = "<script>alert(1)</script> $x$ \u2028"

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pas_trainer.review.items import Item
+from pas_trainer.review.plan import make_plan
 from pas_trainer.review.serving import address, bind, server
-from pas_trainer.review.store import Store, make_plan
+from pas_trainer.review.store import Store
 
 
 def some_items(count: int, arms: Sequence[str] = ("none", "pas")) -> list[Item]:

@@ -6,8 +6,9 @@ import pytest
 from reviews import some_items, start
 
 from pas_middleware.errors import ConfigError, InputError
+from pas_trainer.review.plan import make_plan
 from pas_trainer.review.results import results
-from pas_trainer.review.store import Store, make_plan
+from pas_trainer.review.store import Store
 from pas_trainer.review.table import markdown
 
 

@@ -174,10 +174,14 @@ def _costs(made: Page, scores: Mapping[str, Any], arms: Sequence[str]) -> None:
         rows.append((*head, before, *changes, usd, _skipped(cell), _unjudged(cell)))
     made.table(("LLM", "benchmark", "arm", *columns), _grouped(row for row in rows if row[2] != _NONE))
     if scores["intrinsic"]:
-        made.text("The complements themselves, judged by no LLM:")
-        columns = ("arm", "n", "applied", "valid", "words", "language kept", "distinct", "prompt kept")
-        keys = ("arm", "n", "applied", "valid", "words", "language", "distinct", "prefix")
-        made.table(columns, [[row[key] for key in keys] for row in scores["intrinsic"]])
+        _intrinsic(made, scores["intrinsic"])
+
+
+def _intrinsic(made: Page, rows: Sequence[Mapping[str, Any]]) -> None:
+    made.text("The complements themselves, judged by no LLM:")
+    columns = ("arm", "n", "applied", "valid", "words", "language kept", "distinct", "prompt kept")
+    keys = ("arm", "n", "applied", "valid", "words", "language", "distinct", "prefix")
+    made.table(columns, [[row[key] for key in keys] for row in rows])
 
 
 def _skipped(cell: Cell) -> str:

@@ -11,9 +11,10 @@ import typer
 from pas_middleware.errors import ConfigError
 
 from .items import DIFFERENCES, read_items
+from .plan import Mode, make_plan
 from .results import results
 from .serving import address, bind, is_local, server
-from .store import NAME, Mode, Store, beside, make_plan
+from .store import NAME, Store, beside
 from .table import markdown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -90,8 +91,13 @@ def _started(folder: Path, items: Path | None, sample: int, chosen: dict[str, An
     if items is None:
         raise ConfigError(f"{folder} has no review;", hint="start one with --items FILE.")
     read = read_items(items, sample)
-    counts = {"identical": read.identical, "incomplete": read.incomplete}
-    plan = make_plan(list(read.items[0].arms), source=read.source, **counts, **chosen)
+    plan = make_plan(
+        list(read.items[0].arms),
+        source=read.source,
+        identical=read.identical,
+        incomplete=read.incomplete,
+        **chosen,
+    )
     return Store.create(folder, plan, read.items)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .agreement import ROUNDS, Agreement, agreement
-from .store import Mark, Plan, Store
+from .plan import Plan
+from .store import Mark, Store
 
 _ALL = "all"
 
