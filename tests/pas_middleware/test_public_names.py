@@ -28,6 +28,7 @@ PUBLIC = [
     "Record",
     "Request",
     "RuntimeMissing",
+    "Sampling",
     "ScriptedModel",
     "Settings",
     "__version__",
