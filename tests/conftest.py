@@ -13,6 +13,8 @@ __all__ = ["chromium", "openai_server"]
 
 # LiteLLM asks the network for a price list when it is imported; with this it reads its own.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+# Haystack reports its use unless it is told not to.
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from queue import SimpleQueue
 
 import httpx
 import pytest
@@ -103,8 +104,11 @@ def test_other_methods_are_refused(shared):
     assert shared[0].get(PATH).status_code == 405
 
 
-@pytest.mark.parametrize("settings", [{"complement_limit": 1}, {"settings": Settings(queue_limit=1, cache_entries=0)}])
-def test_more_than_the_limit_are_told_to_come_back(start, settings):
+@pytest.mark.parametrize(
+    "settings, clients",
+    [({"complement_limit": 1}, 2), ({"settings": Settings(queue_limit=1, cache_entries=0, deadline_ms=600_000)}, 3)],
+)
+def test_more_than_the_limit_are_told_to_come_back(start, settings, clients):
     release, asked = threading.Event(), threading.Semaphore(0)
 
     def slow(prompt: str) -> str:
@@ -114,22 +118,19 @@ def test_more_than_the_limit_are_told_to_come_back(start, settings):
         return COMPLEMENT
 
     url = start(ScriptedModel(slow), **settings) + PATH
-    answers: list[int] = []
+    answers: SimpleQueue[httpx.Response] = SimpleQueue()
 
     def ask(number: int) -> None:
-        answers.append(httpx.post(url, json={"prompt": f"Explain {number} to a child."}, trust_env=False).status_code)
+        body = {"prompt": f"Explain {number} to a child."}
+        answers.put(httpx.post(url, json=body, trust_env=False, timeout=600))
 
-    waiting = [threading.Thread(target=ask, args=(n,)) for n in range(1 if "complement_limit" in settings else 2)]
-    waiting[0].start()
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+    threads[0].start()
     asked.acquire()
-    [thread.start() for thread in waiting[1:]]
-    while True:  # the second one may not have joined the queue yet
-        refused = httpx.post(
-            url, json={"prompt": "Explain tides to a child.", "stream": False}, trust_env=False, timeout=30
-        )
-        if refused.status_code == 429:
-            break
+    [thread.start() for thread in threads[1:]]
+    refused = answers.get()  # the others wait for the model, or for their turn
     release.set()
-    [thread.join() for thread in waiting]
+    [thread.join() for thread in threads]
+    assert refused.status_code == 429
     assert refused.headers["retry-after"] == "1" and refused.json()["error"]["code"] == "queue_full"
-    assert set(answers) == {200}
+    assert [answers.get().status_code for _ in threads[1:]] == [200] * (clients - 1)
