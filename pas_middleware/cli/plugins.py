@@ -53,7 +53,9 @@ def _missing(name: str, error: Exception) -> Any:
     app = typer.Typer(add_completion=False)
 
     @app.command(
-        help=f"Not installed: {hint}", context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+        # Typer reads brackets as markup, the extra's as well.
+        help=f"Not installed: {hint}".replace("[", r"\["),
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
     def refuse() -> None:
         raise RuntimeMissing(f"`pas {name}` is not installed ({error});", hint=hint)

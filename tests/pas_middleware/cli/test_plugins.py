@@ -39,6 +39,7 @@ def test_a_plugin_without_its_packages_is_listed_and_says_what_to_install(instal
     listed = runner.invoke(app, ["--help"])
     assert listed.exit_code == 0
     assert "broken" in listed.output
+    assert "pas-middleware[broken]" in listed.output
     result = runner.invoke(app, ["broken", "--any", "thing"])
     assert isinstance(result.exception, RuntimeMissing)
     assert 'pip install "pas-middleware[broken]"' in str(result.exception)
