@@ -57,7 +57,9 @@ class Synthesis:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ConfigError(f"synthesize has no setting {unknown[0]!r};", hint=f"use {', '.join(sorted(known))}.")
-        generator = Endpoint.parse(values.get("generator"))
+        if "generator" not in values:
+            raise ConfigError("synthesize has no generator;", hint="give generator: {model: ..., base_url: ...}.")
+        generator = Endpoint.parse(values["generator"])
         critic = replace(generator, temperature=0.0) if generator.temperature is not None else generator
         if values.get("critic") is not None:
             critic = Endpoint.parse(values["critic"])
