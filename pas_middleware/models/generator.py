@@ -79,7 +79,7 @@ def _proposal(generation: Generation, deadline: Deadline) -> Proposal:
         return Proposal(error=AugmentationError("The model was closed while the prompt waited."))
     except AugmentationError as error:
         return Proposal(error=error)
-    except BaseException as error:
+    except BaseException as error:  # a tokenizer's panic is no Exception
         if not is_failure(error):
             raise
         return Proposal(error=AugmentationError(f"The model failed: {error}"))

@@ -65,7 +65,7 @@ class Proxy:
             await inbound.while_there(self._dispatch(inbound, watched))  # type: ignore[arg-type]
         except ClientGone:
             self.metrics.aborted.inc()
-        except Exception as error:
+        except Exception as error:  # one request's fault must not take the others down
             _log.error("a request failed in the proxy: %s", type(error).__name__)
             self.metrics.errors.inc()
             if not begun:

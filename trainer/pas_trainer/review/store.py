@@ -189,7 +189,7 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-            except BaseException:
+            except BaseException:  # an interrupt, too, leaves no half a mark
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
