@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 #: Names a complement's variant can avoid: a short answer, the bare result, a fixed form, a fixed number of items,
@@ -96,6 +97,26 @@ _BARE_ZH = {
     "template": "(?:只|仅|严格)按照?[^，。\n]{1,20}(?:填写|回答|作答|输出)",
 }  # fmt: skip
 _BARE = [re.compile(pattern, re.I | re.M) for pattern in (*_BARE_EN.values(), *_BARE_ZH.values())]
+_ONLY_WORDS = ("only", "just", "solely", "strictly", "nothing but")
+_WORD_WORDS = ("word", "letter", "number", "digit", "character", "emoji")
+#: What a phrase cannot do without, one of: most prompts have none of it, and to look costs a hundredth of the pattern.
+_NEEDS = {
+    "say only": _ONLY_WORDS,
+    "only say": ("only", "just"),
+    "say one of": ("one of",),
+    "only the result": _ONLY_WORDS,
+    "result only": ("only",),
+    "one word": ("word", "letter"),
+    "in one word": _WORD_WORDS,
+    "one-word answer": _WORD_WORDS,
+    "yes or no": ("yes", "true", "y/n"),
+    "nothing else": ("nothing",),
+    "do not explain": ("do not", "don't", "dont"),
+    "do not add": ("do not", "don't", "dont"),
+    "exactly this": ("exactly",),
+    "valid format": ("valid", "raw", "strict", "pure"),
+}
+_BARE_NEEDS = [_NEEDS.get(name, ("",)) for name in _BARE_EN]
 
 #: Words before such a phrase that tell about an answer like it, or ask how to get one, instead of asking for one.
 _TOLD = re.compile(
@@ -169,7 +190,17 @@ def edges(prompt: str) -> str:
 def fixes_bare_result(prompt: str) -> bool:
     """Tell whether a prompt wants the result alone ("JSON only", "one word", "no explanation")."""
     text = edges(prompt)
-    return any(not _is_told(text[: match.start()]) for pattern in _BARE for match in pattern.finditer(text))
+    return any(not _is_told(text[: match.start()]) for pattern in _possible(text) for match in pattern.finditer(text))
+
+
+def _possible(text: str) -> Iterator[re.Pattern[str]]:
+    """Yield the patterns that may occur: those without anything they need, and the Chinese in ASCII, cannot."""
+    plain = text.casefold()
+    for needs, pattern in zip(_BARE_NEEDS, _BARE, strict=False):  # the English come first
+        if any(map(plain.__contains__, needs)):
+            yield pattern
+    if not text.isascii():
+        yield from _BARE[len(_BARE_NEEDS) :]
 
 
 def _is_told(before: str) -> bool:
