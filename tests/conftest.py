@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from browser import chromium
-from nano_models import write_checkpoint, write_generator
 from openai_server import openai_server
 
 __all__ = ["chromium", "openai_server"]
@@ -19,9 +18,13 @@ os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 
 @pytest.fixture(scope="session")
 def nano_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from nano_models import write_checkpoint  # here, since it loads torch, which most tests do without
+
     return write_checkpoint(tmp_path_factory.mktemp("nano") / "checkpoint")
 
 
 @pytest.fixture(scope="session")
 def toy_generator(nano_checkpoint: Path) -> Path:
+    from nano_models import write_generator
+
     return write_generator(nano_checkpoint, nano_checkpoint.parent / "fp32")
