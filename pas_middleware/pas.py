@@ -59,7 +59,7 @@ class PAS:
         threads: int | None = None,
         record: Record | None = None,
     ) -> PAS:
-        """Load a model directory, by default the embedded pas-mini; device is auto, cpu or cuda.
+        """Load a model directory, by default the embedded pas-mini; device is auto, cpu, cuda or tensorrt.
 
         `threads` are those of one run of the model: by default 2 for a selector, every core for a generator.
         `record` keeps what comes of every prompt.

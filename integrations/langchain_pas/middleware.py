@@ -29,7 +29,7 @@ class PASMiddleware(AgentMiddleware[Any, Any, Any]):
         self,
         *,
         model: str | None = None,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
+        device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto",
         settings: Settings | None = None,
         pas: PAS | None = None,
         turns: Turns = "last",

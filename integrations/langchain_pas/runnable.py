@@ -42,7 +42,7 @@ class PASRunnable(RunnableSerializable[PASInput, Any]):
     """
 
     model: str | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     settings: Settings | None = None
     input_key: str | None = None
     output: Literal["augmented", "complement"] = "augmented"

@@ -20,7 +20,7 @@ PromptArgument = Annotated[str | None, typer.Argument(help="The prompt; standard
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="A model directory; the embedded pas-mini by default.")
 ]
-DeviceOption = Annotated[str, typer.Option("--device", "-d", help="auto, cpu or cuda.")]
+DeviceOption = Annotated[str, typer.Option("--device", "-d", help="auto, cpu, cuda or tensorrt.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
 

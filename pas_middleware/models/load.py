@@ -20,6 +20,6 @@ def load_model(folder: Path, device: str = "auto", threads: int | None = None) -
     directory = open_directory(folder)
     if directory.kind == "generator":
         return Generator(directory, device, threads=threads)
-    if device == "cuda":
+    if device not in ("auto", "cpu"):
         raise ModelIncompatible("A selector runs on the CPU alone;", hint='use device="cpu" or "auto".')
     return Selector(directory, threads=threads or 2)

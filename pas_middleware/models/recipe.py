@@ -80,10 +80,12 @@ class Recipe:
             raise ModelCorrupt(f"{self.path} cannot be run: {error}") from error
 
     def _decoder(self, session: Any, device: str) -> Decoder:
-        rows, prefix = self.rows or ROWS[device], self.tokenizer.prefix
+        # TensorRT shares CUDA's memory.
+        memory = "cpu" if device == "cpu" else "cuda"
+        rows, prefix = self.rows or ROWS[memory], self.tokenizer.prefix
         if self.style == "plain":
             return PlainDecoder(session, self.shape, prefix, rows=rows)
-        return FusedDecoder(session, self.shape, prefix, rows=rows, context=self.context, device=device)
+        return FusedDecoder(session, self.shape, prefix, rows=rows, context=self.context, device=memory)
 
     def _needs_cuda(self) -> ModelIncompatible:
         return ModelIncompatible(f"{self.path} was exported for CUDA;", hint="export it again with --device cpu.")

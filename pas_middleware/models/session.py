@@ -20,7 +20,13 @@ from ..errors import ConfigError, ModelCorrupt, ModelIncompatible, RuntimeMissin
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+#: The execution providers of a device, each running what those before it cannot.
+_PROVIDERS = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+}
 
 
 def onnxruntime() -> ModuleType:
@@ -43,7 +49,7 @@ def onnxruntime() -> ModuleType:
 
 
 def check_device(device: str) -> None:
-    """Raise ConfigError for a device that is none of auto, cpu and cuda."""
+    """Raise ConfigError for a device that is none of those known."""
     if device not in DEVICES:
         raise ConfigError(f"device is {device!r};", hint=f"use one of {', '.join(DEVICES)}.")
 
@@ -99,26 +105,27 @@ def keep_for_ever(thing: object) -> None:
 
 
 def open_session(path: Path, device: str, threads: int) -> tuple[InferenceSession, str]:
-    """Open a generator's graph; return the session and where it runs, "cpu" or "cuda".
+    """Open a generator's graph; return the session and where it runs: "cpu", "cuda" or "tensorrt".
 
-    "auto" takes CUDA where it is there. Raises RuntimeMissing where CUDA was asked for and is not.
+    "auto" takes CUDA where it is there. Raises RuntimeMissing where a GPU was asked for and cannot be used.
     """
-    if device != "cpu" and _has_cuda():
-        session = _open(path, threads, ["CUDAExecutionProvider", "CPUExecutionProvider"])
-        # onnxruntime goes on with the CPU, with a warning alone, where CUDA's libraries do not load.
-        if session.get_providers()[0] == "CUDAExecutionProvider":
-            return session, "cuda"
-    if device == "cuda":
+    wanted = "cuda" if device == "auto" else device
+    if wanted != "cpu" and _has(_PROVIDERS[wanted][0]):
+        session = _open(path, threads, _PROVIDERS[wanted])
+        # onnxruntime goes on with the CPU, with a warning alone, where a provider's libraries do not load.
+        if session.get_providers()[0] == _PROVIDERS[wanted][0]:
+            return session, wanted
+    if device in ("cuda", "tensorrt"):
         raise RuntimeMissing(
-            "CUDA was asked for and cannot be used: no GPU, driver or onnxruntime-gpu;",
+            f"{device} was asked for and cannot be used: no GPU, driver, library or onnxruntime-gpu;",
             hint='run `pip install "pas-middleware[cuda]"` in an environment without onnxruntime, or use device="cpu".',
         )
-    return _open(path, threads, ["CPUExecutionProvider"]), "cpu"
+    return _open(path, threads, _PROVIDERS["cpu"]), "cpu"
 
 
-def _has_cuda() -> bool:
+def _has(provider: str) -> bool:
     runtime = onnxruntime()
-    if "CUDAExecutionProvider" not in runtime.get_available_providers():
+    if provider not in runtime.get_available_providers():
         return False
     # Finds the libraries of the wheels nvidia-*; those of the system are found without it.
     runtime.preload_dlls(directory="")
@@ -126,7 +133,7 @@ def _has_cuda() -> bool:
 
 
 def _open_on_cpu(path: Path, threads: int) -> InferenceSession:
-    return _open(path, threads, ["CPUExecutionProvider"])
+    return _open(path, threads, _PROVIDERS["cpu"])
 
 
 def _open(path: Path, threads: int, providers: list[str]) -> InferenceSession:

@@ -92,7 +92,7 @@ def test_what_is_too_long_is_not_read(pas, monkeypatch):
 
 @pytest.mark.parametrize("device", ["tpu", "", "CUDA", None, 0])
 def test_unknown_device_is_refused(device):
-    with pytest.raises(ConfigError, match="use one of auto, cpu, cuda"):
+    with pytest.raises(ConfigError, match="use one of auto, cpu, cuda, tensorrt"):
         PAS.load(device=device)
 
 

@@ -172,13 +172,22 @@ def test_forked_child_opens_its_own(toy_generator):
         assert pas.augment(PAIRS[2]["prompt"]).applied
 
 
-def test_cuda_that_is_not_there_is_an_error_and_auto_is_not(toy_generator, monkeypatch):
-    monkeypatch.setattr("pas_middleware.models.session._has_cuda", lambda: False)
-    with pytest.raises(RuntimeMissing, match=r'CUDA was asked for.*pas-middleware\[cuda\].*device="cpu"'):
-        load_model(toy_generator, "cuda")
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_gpu_that_is_not_there_is_an_error_and_auto_is_not(toy_generator, monkeypatch, device):
+    monkeypatch.setattr("pas_middleware.models.session._has", lambda provider: False)
+    with pytest.raises(RuntimeMissing, match=rf'{device} was asked for.*pas-middleware\[cuda\].*device="cpu"'):
+        load_model(toy_generator, device)
     model = load_model(toy_generator, "auto")
     assert model.info.device == "cpu"
     model.close()
+
+
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_provider_that_onnxruntime_drops_silently_is_an_error(toy_generator, monkeypatch, device):
+    # Here it is told that the provider is there, opens the graph on the CPU and says so in a log line alone.
+    monkeypatch.setattr("pas_middleware.models.session._has", lambda provider: True)
+    with pytest.raises(RuntimeMissing, match=f"{device} was asked for"):
+        load_model(toy_generator, device)
 
 
 def test_graph_made_for_cuda_is_refused_on_the_cpu(toy_generator, tmp_path):

@@ -26,7 +26,7 @@ def test_remains_of_two_flavours_are_called_broken(toy_selector, monkeypatch):
 
 @pytest.mark.parametrize("device", ["gpu", "CPU", "", None, 0])
 def test_unknown_device_is_refused_before_anything_is_opened(tmp_path, device):
-    with pytest.raises(ConfigError, match=r"device is .*; use one of auto, cpu, cuda"):
+    with pytest.raises(ConfigError, match=r"device is .*; use one of auto, cpu, cuda, tensorrt"):
         PAS.load(tmp_path / "nowhere", device=device)
 
 
@@ -35,9 +35,10 @@ def test_selector_runs_on_the_cpu(toy_selector, device):
     assert PAS.load(toy_selector, device=device).augment("Write an email to my landlord about the heating.").applied
 
 
-def test_selector_does_not_run_on_cuda(toy_selector):
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_selector_does_not_run_on_a_gpu(toy_selector, device):
     with pytest.raises(ModelIncompatible, match="A selector runs on the CPU alone"):
-        PAS.load(toy_selector, device="cuda")
+        PAS.load(toy_selector, device=device)
 
 
 def test_no_telemetry_file_is_written(toy_selector, tmp_path):
