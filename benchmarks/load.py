@@ -1,9 +1,9 @@
-"""Load the proxy on this machine: overhead, deadline, overload, streams, shutdown, and the rates held with pas-mini.
+"""Load the proxy on this machine: overhead, deadline, overload, streams, shutdown, threads, starts, and the rates held.
 
-    python benchmarks/load.py [--seconds 20] [--only overhead rates …] [--json]
+    python benchmarks/load.py [--seconds 20] [--only overhead rates …] [--out FILE]
 
 Upstream, proxy and client share the machine. Every figure of the proxy stands beside one of the same upstream without
-it, taken in the same run, in turn.
+it, taken in the same run, in turn. The soak is `benchmarks/soak.py`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
-import statistics
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from load_parts import Answered, Client, Server, proxy_of, request, upstream_of
+from load_life import shutdown, starts, threads
+from load_parts import NO_BREAKER, Answered, Client, Server, cuts, proxy_of, request, upstream_of
+from load_streams import streams
 
 from pas_middleware.cli.bench import machine
 
 _BLOCK_S = 5.0
 Figures = dict[str, Any]
-
-
-def cuts(values: Iterable[float]) -> dict[str, float]:
-    """Return the median, the 95th and the 99th percentile."""
-    hundred = statistics.quantiles(list(values), n=100, method="inclusive")
-    return {"p50": hundred[49], "p95": hundred[94], "p99": hundred[98]}
 
 
 async def compared(upstream: Server, proxy: Server, rate: float, seconds: float) -> Figures:
@@ -62,165 +56,109 @@ async def overhead(seconds: float) -> Figures:
 
 
 async def rates(seconds: float) -> list[Figures]:
-    """With pas-mini: what each arrival rate adds, until a rate is no longer held."""
+    """With pas-mini: what each arrival rate adds, until a rate is not held: half of its requests wait for a second."""
     rows: list[Figures] = []
     with upstream_of(50) as upstream, proxy_of(upstream, workers=2, model="pas-mini") as proxy:
-        for rate in (10, 25, 50, 75, 100, 150, 200, 300):
-            rows.append(await compared(upstream, proxy, rate, seconds / 2))
-            if rows[-1]["proxied_ms"]["p50"] > 1_000 or rows[-1]["errors"]:
+        for rate in (25, 50, 75, 100, 125, 150, 175, 200, 250, 300, 350, 400, 500):
+            rows.append(await compared(upstream, proxy, rate, seconds))
+            if rows[-1]["added_ms"]["p50"] > 1_000 or rows[-1]["errors"]:
                 break
     return rows
 
 
 async def deadline(seconds: float) -> list[Figures]:
-    """L2: a deadline of 300 ms, a model that takes 50 to 2,000 ms, so many clients that ask one after the other."""
+    """L2: a deadline of 300 ms, a model that takes 50 to 2,000 ms, so many clients that ask again after a second.
+
+    Clients that ask without a pause measure the processors, which then have no time that is idle.
+    """
     rows = []
-    for clients in (1, 8, 32, 128):
-        with upstream_of(0) as upstream, proxy_of(upstream, model="50-2000", deadline_ms=300) as proxy:
-            client = Client(proxy.port)
+    for clients in (1, 8, 32, 128, 512):
+        settings = {"deadline_ms": 300, "breaker_failures": NO_BREAKER}
+        with upstream_of(0) as upstream, proxy_of(upstream, workers=2, model="50-2000", **settings) as proxy:
+            direct, client = Client(upstream.port), Client(proxy.port)
             await client.ready()
-            end = time.monotonic() + seconds / 4
-            answers = [a for each in await asyncio.gather(*(_asks(client, end) for _ in range(clients))) for a in each]
-            decided = Counter(a.reason or "applied" for a in answers)
-            errors = sum(a.status != 200 for a in answers)
-            rows.append({"clients": clients, "ms": cuts(a.ms for a in answers), "decided": decided, "errors": errors})
+            alone = await _all_ask(direct, clients, seconds / 2)
+            answers = await _all_ask(client, clients, seconds)
+        rows.append({"clients": clients, "direct_ms": cuts(a.ms for a in alone), **_decided(answers)})
     return rows
 
 
-async def _asks(client: Client, end: float) -> list[Answered]:
-    answers = []
-    while time.monotonic() < end:
-        answers.append(await client.call(request("/v1/chat/completions", number=random.getrandbits(40))))
-    return answers
+async def _all_ask(client: Client, clients: int, seconds: float) -> list[Answered]:
+    end = time.monotonic() + seconds
+
+    async def asks() -> list[Answered]:
+        answers = []
+        await asyncio.sleep(random.random())
+        while time.monotonic() < end:
+            answers.append(await client.call(request("/v1/chat/completions", number=random.getrandbits(40))))
+            await asyncio.sleep(1)
+        return answers
+
+    return [answer for each in await asyncio.gather(*(asks() for _ in range(clients))) for answer in each]
 
 
-async def overload(seconds: float) -> Figures:
-    """L3: two, five and ten times what a model of 40 ms can do, then a rate that it can do again."""
-    with upstream_of(0) as upstream, proxy_of(upstream, model="40-40", deadline_ms=5_000) as proxy:
+def _decided(answers: list[Answered]) -> Figures:
+    told = Counter(a.reason or ("applied" if a.applied else "") for a in answers)
+    errors = sum(a.status != 200 for a in answers)
+    return {"requests": len(answers), "ms": cuts(a.ms for a in answers), "decided": told, "errors": errors}
+
+
+async def overload(seconds: float) -> list[Figures]:
+    """L3: a model of 40 ms at two, five and ten times what it can do, then at a rate that it can do again.
+
+    First with a deadline that the full queue keeps; then with one that it does not, so that the breaker opens.
+    """
+    return [await _overloaded(deadline_ms, seconds) for deadline_ms in (5_000, 300)]
+
+
+async def _overloaded(deadline_ms: float, seconds: float) -> Figures:
+    with upstream_of(0) as upstream, proxy_of(upstream, model="40-40", deadline_ms=deadline_ms) as proxy:
         client = Client(proxy.port)
         await client.ready()
         before = await client.at_rate(10, 3)
         steady, rows = proxy.memory_mib(), []
         for times in (2, 5, 10):
-            answers = await client.at_rate(25 * times, seconds / 2)
-            decided = Counter(a.reason or "applied" for a in answers)
-            errors = sum(a.status != 200 for a in answers)
-            rows.append({"times": times, "ms": cuts(a.ms for a in answers), "decided": decided, "errors": errors})
-        after = await client.at_rate(10, 10)
+            rows.append({"times": times, **_decided(await client.at_rate(25 * times, seconds))})
+        after = proxy.memory_mib()
         return {
-            "rows": rows,
+            "deadline_ms": deadline_ms,
             "applied_before": sum(a.applied for a in before) / len(before),
-            "applied_within_10_s_after": sum(a.applied for a in after) / len(after),
-            "memory_mib": {"steady": steady, "after": proxy.memory_mib()},
+            "rows": rows,
+            "memory_mib": {"steady": steady, "after": after},
+            "applied_again_after_s": await _recovered(client),
         }
 
 
-async def streams(seconds: float) -> Figures:
-    """L5: 100 streams of 1 MiB at once, 30 of them cut by their clients, and /healthz meanwhile."""
-    pieces = 64
-    with upstream_of(0) as upstream, proxy_of(upstream) as proxy:
-        client, healthy = Client(proxy.port), asyncio.Event()
-        await client.ready()
-        health = asyncio.ensure_future(_health(proxy.port, healthy))
-        cut_at = {number: random.Random(number).randint(1, 40) for number in range(30)}
-        ends = await asyncio.gather(*(_stream(proxy.port, n, pieces, cut_at.get(n)) for n in range(100)))
-        await asyncio.sleep(1.5)
-        healthy.set()
-        seen = await _cuts_seen(upstream.port)
-        late = [seen[str(n)] - ends[n][0] for n in cut_at if str(n) in seen]
-        return {
-            "streams": 100,
-            "cut": len(cut_at),
-            "aborts_seen": len(late),
-            "abort_s_max": max(late, default=0.0),
-            "whole": sum(whole for n, (_, whole) in enumerate(ends) if n not in cut_at),
-            "health_ms": cuts(await health),
-        }
+async def _recovered(client: Client) -> int:
+    """Return after how many seconds 95 of 100 prompts of a second are augmented again."""
+    for second in range(1, 91):
+        answers = await client.at_rate(10, 1)
+        if sum(a.applied for a in answers) >= 0.95 * len(answers):
+            return second
+    return -1
 
 
-async def _stream(port: int, number: int, pieces: int, cut_at: int | None) -> tuple[float, bool]:
-    """Read a stream; return when it ended or was cut, and whether it came whole."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"GET /v1/stream/{number}/{pieces} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
-    size = 0
-    while piece := await reader.read(16_384):
-        size += len(piece)
-        if cut_at is not None and size > cut_at * 16_384:
-            writer.transport.abort()
-            return time.monotonic(), False
-    writer.close()
-    return time.monotonic(), size >= pieces * 16_384
-
-
-async def _health(port: int, end: asyncio.Event) -> list[float]:
-    client, times = Client(port), []
-    while not end.is_set():
-        times.append((await client.call(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")).ms)
-        await asyncio.sleep(0.02)
-    return times
-
-
-async def _cuts_seen(port: int) -> dict[str, float]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /cuts HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
-    await reader.readuntil(b"\r\n\r\n")
-    found: dict[str, float] = json.loads(await reader.read(65_536))
-    writer.close()
-    return found
-
-
-async def shutdown(seconds: float) -> Figures:
-    """L6: the signal to stop, under 100 requests a second, five times."""
-    dropped, refused, codes, times = 0, 0, [], []
-    for _ in range(5):
-        with upstream_of(50) as upstream, proxy_of(upstream, workers=2) as proxy:
-            client = Client(proxy.port)
-            await client.ready()
-            load = asyncio.ensure_future(client.at_rate(100, 3))
-            await asyncio.sleep(1.5)
-            stopped = time.monotonic()
-            codes.append(await asyncio.to_thread(proxy.stop))
-            times.append(time.monotonic() - stopped)
-            failed = [a for a in await load if a.status != 200]
-            # 20 ms: what was sent while the signal was on its way may find the port closed.
-            dropped += sum(a.due < stopped - 0.02 for a in failed)
-            refused += len(failed)
-    return {"stops": 5, "dropped_in_flight": dropped, "refused_after": refused - dropped, "exit_codes": codes,
-            "seconds_max": max(times)}  # fmt: skip
-
-
-async def soak(seconds: float) -> Figures:
-    """L4: 20 requests a second with pas-mini, 20 words each; memory and open files every tenth of the time."""
-    with upstream_of(50) as upstream, proxy_of(upstream, model="pas-mini") as proxy:
-        client = Client(proxy.port)
-        await client.ready()
-        rows = []
-        for _ in range(10):
-            answers = await client.at_rate(20, seconds / 10)
-            files = len(os.listdir(f"/proc/{proxy.process.pid}/fd"))
-            errors = sum(a.status != 200 for a in answers)
-            memory = proxy.memory_mib()
-            rows.append({"ms": cuts(a.ms for a in answers), "memory_mib": memory, "files": files, "errors": errors})
-        return {"seconds": seconds, "tenths": rows}
-
-
-#: What runs unless others are named; a soak only by name.
+#: Loads that last as long as they are told to, and those that end by themselves.
 LOADS: dict[str, Callable[[float], Awaitable[Any]]] = {
     "overhead": overhead,
     "rates": rates,
     "deadline": deadline,
     "overload": overload,
-    "streams": streams,
-    "shutdown": shutdown,
-    "soak": soak,
 }
+NAMES = [*LOADS, "streams", "shutdown", "threads", "starts"]
 
 
-async def measure(names: list[str], seconds: float) -> Figures:
+async def measure(options: argparse.Namespace) -> Figures:
     """Return every figure that is asked for."""
-    figures: Figures = {"machine": machine(), "seconds": seconds}
-    for name in names:
-        figures[name] = await LOADS[name](seconds)
+    counted: dict[str, Callable[[], Awaitable[Any]]] = {
+        "streams": lambda: streams(options.streams, 320),
+        "shutdown": lambda: shutdown(options.stops),
+        "threads": lambda: asyncio.to_thread(threads, 50),
+        "starts": lambda: starts(options.starts),
+    }
+    figures: Figures = {"machine": machine(), "seconds": options.seconds}
+    for name in options.only:
+        figures[name] = await (counted[name]() if name in counted else LOADS[name](options.seconds))
         print(json.dumps({name: figures[name]}, indent=1), flush=True)
     return figures
 
@@ -228,13 +166,14 @@ async def measure(names: list[str], seconds: float) -> Figures:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=20, help="how long each load lasts, about")
-    parser.add_argument(
-        "--only", nargs="+", choices=LOADS, default=[name for name in LOADS if name != "soak"], help="which loads"
-    )
+    parser.add_argument("--seconds", type=float, default=20, help="how long each load lasts that has no end")
+    parser.add_argument("--streams", type=int, default=500, help="how many streams of 5 MiB")
+    parser.add_argument("--stops", type=int, default=50, help="how many times it is stopped")
+    parser.add_argument("--starts", type=int, default=100, help="how many times it is started")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="which loads")
     parser.add_argument("--out", help="write all figures as JSON to this file")
     options = parser.parse_args()
-    figures = asyncio.run(measure(options.only, options.seconds))
+    figures = asyncio.run(measure(options))
     print(figures["machine"])
     if options.out:
         with open(options.out, "w", encoding="utf-8") as file:

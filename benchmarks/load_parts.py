@@ -1,6 +1,6 @@
-"""What `load.py` drives: a stub upstream and a proxy, each in a process of its own, and a client with few costs.
+"""What the loads drive: a stub upstream and a proxy, each in a process of its own, and a client with few costs.
 
-The client and the upstream speak just enough HTTP/1.1 to cost less than what they measure.
+The client speaks just enough HTTP/1.1 to cost less than what it measures.
 """
 
 from __future__ import annotations
@@ -12,92 +12,33 @@ import os
 import random
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
-from pas_middleware import PAS, ScriptedModel, Settings
-from pas_middleware.proxy.command import build, run
+from load_upstream import LENGTH
+from starlette.types import Receive, Scope, Send
+
+from pas_middleware import PAS, Breaker, ScriptedModel, Settings
+from pas_middleware.proxy.app import Proxy
+from pas_middleware.proxy.command import run
 from pas_middleware.proxy.config import ProxyConfig
+from pas_middleware.proxy.replies import answer
 
-STREAM = b"/v1/stream"
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.I)
-_PIECE = b"data: " + b"x" * 16_376 + b"\n\n"
-
-
-# The upstream.
+_HERE = Path(__file__)
+#: For loads that are about the deadline: a breaker that opens would keep most requests from it.
+NO_BREAKER = 1_000_000
 
 
-class Stub(asyncio.Protocol):
-    """Answers after a delay; streams pieces where the path says so; keeps when streams were cut."""
-
-    delay_s = 0.0
-    cuts: ClassVar[dict[str, float]] = {}
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
-        assert isinstance(transport, asyncio.Transport)
-        self._out, self._got = transport, bytearray()
-        self._stream: asyncio.Task[None] | None = None
-        self._may_write = asyncio.Event()
-        self._may_write.set()
-
-    def data_received(self, data: bytes) -> None:
-        """Answer once a request is whole."""
-        self._got += data
-        head, found, body = bytes(self._got).partition(b"\r\n\r\n")
-        length = _LENGTH.search(head)
-        if not found or len(body) < (int(length[1]) if length else 0):
-            return
-        self._got.clear()
-        target = head.split(b" ", 2)[1]
-        if target.startswith(STREAM):
-            name, pieces = target.rsplit(b"/", 2)[1:]
-            self._stream = asyncio.ensure_future(self._pieces(name.decode(), int(pieces)))
-        elif target == b"/cuts":
-            self._answer(json.dumps(self.cuts).encode())
-        else:
-            asyncio.get_running_loop().call_later(self.delay_s, self._answer, b'{"choices": []}')
-
-    def _answer(self, body: bytes) -> None:
-        self._out.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
-        self._out.write(body)
-
-    async def _pieces(self, name: str, pieces: int) -> None:
-        self._name = name
-        self._out.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        for _ in range(pieces):
-            await self._may_write.wait()
-            self._out.write(b"%x\r\n%s\r\n" % (len(_PIECE), _PIECE))
-            await asyncio.sleep(0.002)
-        self._out.write(b"0\r\n\r\n")
-        self._stream = None
-
-    def pause_writing(self) -> None:
-        """Wait for the reader."""
-        self._may_write.clear()
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._may_write.set()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Keep when a stream was cut."""
-        if self._stream is not None:
-            self._stream.cancel()
-            self.cuts[self._name] = time.monotonic()
-
-
-async def _serve_stub(delay_ms: float) -> None:
-    Stub.delay_s = delay_ms / 1000
-    server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0, backlog=2_048)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", file=sys.stderr, flush=True)
-    await server.serve_forever()
+def cuts(values: Iterable[float]) -> dict[str, float]:
+    """Return the median, the 95th and the 99th percentile."""
+    hundred = statistics.quantiles(list(values), n=100, method="inclusive")
+    return {"p50": hundred[49], "p95": hundred[94], "p99": hundred[98]}
 
 
 # The proxy.
@@ -115,11 +56,23 @@ def scripted(low_ms: float, high_ms: float, settings: Settings) -> PAS:
     return PAS(ScriptedModel(script), settings)
 
 
+class Watched(Proxy):
+    """The proxy, that also says how many tasks its event loop has."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer /tasks here, the rest as ever."""
+        if scope.get("path") == "/tasks":
+            await answer(send, 200, {"tasks": len(asyncio.all_tasks())})
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def _serve_proxy(upstream: str, workers: int, model: str, settings: dict[str, float]) -> None:
-    policy = Settings(cache_entries=0, **settings)  # type: ignore[arg-type]
+    breaker = Breaker(int(settings.pop("breaker_failures", 5)))
+    policy = Settings(cache_entries=0, breaker=breaker, **settings)  # type: ignore[arg-type]
     low, high = (float(ms) for ms in model.split("-")) if model != "pas-mini" else (0.0, 0.0)
     load = partial(PAS.load, settings=policy) if model == "pas-mini" else partial(scripted, low, high, policy)
-    run(partial(build, ProxyConfig(upstream), load, None, False), "127.0.0.1", 0, workers, 30, upstream)
+    run(partial(Watched, ProxyConfig(upstream), load), "127.0.0.1", 0, workers, 30, upstream)
 
 
 @dataclass
@@ -146,9 +99,9 @@ def _children(pid: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def process(*arguments: str) -> Iterator[Server]:
-    """Run this file as a server and give it once it listens."""
-    command = [sys.executable, __file__, *arguments]
+def process(script: str, *arguments: str) -> Iterator[Server]:
+    """Run a script beside this one as a server and give it once it listens."""
+    command = [sys.executable, str(_HERE.with_name(script)), *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         try:
             assert running.stderr is not None
@@ -156,7 +109,7 @@ def process(*arguments: str) -> Iterator[Server]:
             while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", line)):
                 line = running.stderr.readline()
                 if not line:
-                    raise SystemExit(f"{arguments[0]} did not start")
+                    raise SystemExit(f"{script} did not start")
             yield Server(running, int(found[1]))
         finally:
             if running.poll() is None:
@@ -166,7 +119,7 @@ def process(*arguments: str) -> Iterator[Server]:
 
 def upstream_of(delay_ms: float) -> contextlib.AbstractContextManager[Server]:
     """Run the stub upstream."""
-    return process("upstream", str(delay_ms))
+    return process("load_upstream.py", str(delay_ms))
 
 
 def proxy_of(
@@ -174,7 +127,7 @@ def proxy_of(
 ) -> contextlib.AbstractContextManager[Server]:
     """Run a proxy in front of an upstream; the model is pas-mini or the least and most milliseconds of a stub."""
     address = f"http://127.0.0.1:{upstream.port}"
-    return process("proxy", address, str(workers), model, json.dumps(settings))
+    return process("load_parts.py", address, str(workers), model, json.dumps(settings))
 
 
 # The client.
@@ -182,19 +135,28 @@ def proxy_of(
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One request's end: when it was due, milliseconds until the answer, its status (0: none), what the proxy said."""
+    """One request's end: milliseconds since it was due, its status (0: lost, -1: not taken), what the proxy said."""
 
-    due: float
     ms: float
     status: int
     reason: str = ""
     applied: bool = False
 
+    @property
+    def end(self) -> str:
+        """Say how it ended."""
+        return {0: "lost", -1: "not taken", 200: "answered"}.get(self.status, str(self.status))
+
 
 def request(path: str, words: int = 20, number: int = 0) -> bytes:
     """Return a chat completion of so many words, another prompt for each number."""
     text = " ".join(["Compare renting and buying a flat for a family of four that may move again"] * (words // 15 + 1))
-    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": f"{text}, case {number}?"}]}).encode()
+    return chat(path, f"{text}, case {number}?")
+
+
+def chat(path: str, text: str) -> bytes:
+    """Return a chat completion with this prompt."""
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
@@ -210,21 +172,37 @@ class Client:
         """Send one request and read its answer; `due` is when it should have been sent."""
         due = due or time.monotonic()
         try:
-            while self.idle and self.idle[-1][0].at_eof():  # closed meanwhile
-                self.idle.pop()
-            pair = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
-            reader, writer = pair
+            pair = await self._connected()
+        except OSError:
+            return Answered((time.monotonic() - due) * 1000, -1)
+        reader, writer = pair
+        try:
             writer.write(raw)
             head = await reader.readuntil(b"\r\n\r\n")
-            length = _LENGTH.search(head)
+            length = LENGTH.search(head)
             await reader.readexactly(int(length[1]) if length else 0)
         except (OSError, asyncio.IncompleteReadError):
-            return Answered(due, (time.monotonic() - due) * 1000, 0)
+            return Answered((time.monotonic() - due) * 1000, 0)
         self.idle.append(pair)
         reason = re.search(rb"x-pas-reason: *(\w*)", head)
         told = reason[1].decode() if reason else ""
-        ms = (time.monotonic() - due) * 1000
-        return Answered(due, ms, int(head[9:12]), told, b"x-pas-status: applied" in head)
+        return Answered((time.monotonic() - due) * 1000, int(head[9:12]), told, b"x-pas-status: applied" in head)
+
+    async def text(self, raw: bytes) -> bytes:
+        """Send one request over a connection of its own and return the body of its answer."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(raw)
+        length = LENGTH.search(await reader.readuntil(b"\r\n\r\n"))
+        body = await reader.readexactly(int(length[1]) if length else 0)
+        writer.close()
+        return body
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self.idle:
+            reader, writer = self.idle.pop()
+            if not reader.at_eof():  # not closed meanwhile
+                return reader, writer
+        return await asyncio.open_connection("127.0.0.1", self.port)
 
     async def at_rate(self, rate: float, seconds: float, path: str = "/v1/chat/completions") -> list[Answered]:
         """Send so many requests a second, whether the others are answered or not."""
@@ -249,7 +227,4 @@ class Client:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "upstream":
-        asyncio.run(_serve_stub(float(sys.argv[2])))
-    else:
-        _serve_proxy(sys.argv[2], int(sys.argv[3]), sys.argv[4], json.loads(sys.argv[5]))
+    _serve_proxy(sys.argv[1], int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Annotated
@@ -75,10 +77,15 @@ def serve(
 
 
 def build(config: ProxyConfig, load: Callable[[], PAS], log: str | None, log_texts: bool) -> Proxy:
-    """Return the proxy of one worker."""
-    for name in ("httpx", "httpcore"):  # they log addresses, and some clients put keys into them
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Return the proxy of one worker, which stops as if it were told to once the process that started it is gone."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_follow, args=(parent,), name="pas-parent", daemon=True).start()
     return Proxy(config, load, Record(log, texts=log_texts) if log else None)
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _check(model: str | None, device: str, settings: Settings, log: str | None) -> None:
@@ -106,6 +113,8 @@ def run(build_one: Callable[[], Proxy], host: str, port: int, workers: int, grac
         host=host,
         port=port,
         workers=workers,
+        http="h11",  # what was tested against hostile requests, whatever else is installed
+        loop="asyncio",
         ws="none",
         access_log=False,  # paths can hold keys
         log_level="warning",

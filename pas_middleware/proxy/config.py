@@ -59,7 +59,9 @@ def _check_upstream(url: str) -> None:
     hint = "give the base URL of an API, such as https://api.openai.com/v1."
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        # A host that is too long for a name raises, too.
+        named = bool((parts.hostname or "").encode("idna"))
+        sound = parts.scheme in ("http", "https") and named and parts.port != 0
     except ValueError:
         sound = False
     if not sound:

@@ -62,16 +62,24 @@ class Inbound:
 
     async def while_there(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what comes of the work; cancel it and raise ClientGone where the client leaves before."""
-        task, gone = asyncio.ensure_future(work), asyncio.ensure_future(self._gone())
+        task, left = asyncio.current_task(), False
+        assert task is not None
+
+        async def watch() -> None:
+            nonlocal left
+            await self._gone()
+            left = True
+            task.cancel()
+
+        watcher = asyncio.ensure_future(watch())
         try:
-            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ClientGone
-            return task.result()
+            return await work
+        except asyncio.CancelledError:
+            if left and task.uncancel() == 0:  # by nobody else, too
+                raise ClientGone from None
+            raise
         finally:
-            for each in (task, gone):
-                each.cancel()
-            await asyncio.gather(task, gone, return_exceptions=True)
+            watcher.cancel()
 
     async def _gone(self) -> None:
         await self._complete.wait()

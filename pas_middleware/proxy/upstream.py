@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-import httpx
+import h11
 from starlette.types import Send
 
 from .config import ProxyConfig
+from .connection import Ask, Connection, Origin
 from .inbound import Inbound
 from .replies import failure
 
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
     from .metrics import Metrics
 
 RawHeaders = list[tuple[bytes, bytes]]
-#: Headers that concern one connection alone (RFC 9110, 7.6.1), and those that httpx writes itself.
+#: Headers that concern one connection alone (RFC 9110, 7.6.1), and those that are written anew.
 _HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
     b"upgrade expect host".split()
 )
 _CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"))
 _MAX_IDLE = 200
+_PORTS = {"http": 80, "https": 443}
+_WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+_PLAIN = re.compile(rb"/[!-~]*")
 _DOTS = re.compile(rb"(?:^|[/\\])\.{1,2}(?:[/\\;]|$)")
 
 
@@ -34,67 +39,62 @@ class Upstream:
 
     def __init__(self, config: ProxyConfig, metrics: Metrics) -> None:
         self._config, self._metrics = config, metrics
-        url = httpx.URL(config.upstream)
-        self._origin, self._base = url.copy_with(raw_path=b"/"), url.raw_path.rstrip(b"/")
-        timeout = httpx.Timeout(config.read_timeout_s, connect=config.connect_timeout_s)
-        self._extensions = {"timeout": timeout.as_dict()}
-        self._context = ssl.create_default_context()
-        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._origin, self._host, self._base = _place(config)
+        self._idle: deque[Connection] = deque()
 
     async def close(self) -> None:
         """Close the connections that are idle."""
         while self._idle:
-            await self._idle.pop().aclose()
+            self._idle.pop().close()
 
-    def _take(self) -> httpx.AsyncHTTPTransport:
-        # A transport for each connection: the pool inside one looks at every connection for every request. Nothing of
-        # the environment reaches it, no proxy and no .netrc; a transport follows no redirect and sends nothing twice.
-        if self._idle:
-            return self._idle.pop()
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-        return httpx.AsyncHTTPTransport(verify=self._context, trust_env=False, limits=limits)
+    async def _take(self) -> Connection:
+        # Nothing of the environment reaches it, no proxy and no .netrc; no redirect is followed, nothing sent twice.
+        while self._idle:
+            if (connection := self._idle.pop()).fresh:
+                return connection
+            connection.close()
+        return await Connection.open(self._origin)
 
-    async def _give_back(self, transport: httpx.AsyncHTTPTransport) -> None:
-        if len(self._idle) < _MAX_IDLE:
-            self._idle.append(transport)
-        else:
-            await transport.aclose()
+    def _give_back(self, connection: Connection) -> None:
+        if not connection.rest():
+            connection.close()
+            return
+        self._idle.append(connection)
+        while len(self._idle) > _MAX_IDLE or not self._idle[0].fresh:
+            self._idle.popleft().close()
 
-    def url(self, target: bytes) -> httpx.URL | None:
-        """Return the upstream's address of a request target, None where that is no plain path.
+    def target(self, asked: bytes) -> bytes | None:
+        """Return the upstream's target for a client's, None where that is no plain path.
 
         The upstream's own path stands for the client's /v1: both are what comes before the API's.
         """
-        path = target.partition(b"?")[0]
-        if not path.startswith(b"/") or path.startswith(b"//") or _DOTS.search(unquote_to_bytes(path)):
+        path = asked.partition(b"?")[0]
+        if not _PLAIN.fullmatch(asked) or path.startswith(b"//") or _DOTS.search(unquote_to_bytes(path)):
             return None
         if self._base and (path == b"/v1" or path.startswith(b"/v1/")):
-            target = target.removeprefix(b"/v1")
-        try:
-            return self._origin.copy_with(raw_path=self._base + target)
-        except httpx.InvalidURL:  # too long
-            return None
+            asked = asked.removeprefix(b"/v1")
+        return self._base + asked
 
     async def relay(self, inbound: Inbound, send: Send, body: bytes | None, told: RawHeaders) -> None:
         """Forward one request, with a body or with the client's own, and relay the answer; `told` joins its headers."""
-        url = self.url(inbound.target)
-        if url is None:
+        target = self.target(inbound.target)
+        if target is None:
             await failure(send, 400, "bad_target", "the request's target is no plain path.", told)
             return
-        await self._exchange(self._request(inbound, url, body), send, told)
+        content, length = self._body(inbound, body)
+        headers = [(b"host", self._host), *without(self._headers(inbound), b"content-length"), *length]
+        await self._exchange(Ask(inbound.method.encode(), target, headers, content), send, told)
 
-    def _request(self, inbound: Inbound, url: httpx.URL, body: bytes | None) -> httpx.Request:
-        headers = self._headers(inbound)
+    def _body(self, inbound: Inbound, body: bytes | None) -> tuple[bytes | AsyncIterator[bytes], RawHeaders]:
+        """Return what to send, and the header that says where it ends."""
         if body is not None:
-            headers = [*without(headers, b"content-length"), (b"content-length", str(len(body)).encode())]
-            return httpx.Request(inbound.method, url, headers=headers, content=body, extensions=self._extensions)
-        names = {name for name, _ in inbound.raw}
-        content: AsyncIterator[bytes] | None = None
-        if b"content-length" in names or b"transfer-encoding" in names:
-            content = inbound.pieces()
-        else:
-            inbound.no_body()
-        return httpx.Request(inbound.method, url, headers=headers, content=content, extensions=self._extensions)
+            return body, [(b"content-length", str(len(body)).encode())]
+        if (length := inbound.headers.get("content-length")) is not None:
+            return inbound.pieces(), [(b"content-length", length.encode())]
+        if "transfer-encoding" in inbound.headers:
+            return inbound.pieces(), [(b"transfer-encoding", b"chunked")]
+        inbound.no_body()
+        return b"", [(b"content-length", b"0")] if inbound.method.encode() in _WITH_BODY else []
 
     def _headers(self, inbound: Inbound) -> RawHeaders:
         headers = [(n, v) for n, v in end_to_end(inbound.raw) if not n.startswith(b"x-pas")]
@@ -106,47 +106,60 @@ class Upstream:
             headers.append((b"x-api-key", key.encode()) if anthropic else (b"authorization", b"Bearer " + key.encode()))
         return headers
 
-    async def _exchange(self, request: httpx.Request, send: Send, told: RawHeaders) -> None:
-        transport = self._take()
+    async def _exchange(self, ask: Ask, send: Send, told: RawHeaders) -> None:
         try:
-            await self._answer(transport, request, send, told)
+            connection = await self._take()
+        except OSError as error:
+            await self._unanswered(error, send, told)
+            return
+        try:
+            await self._answer(connection, ask, send, told)
         finally:
-            await self._give_back(transport)
+            self._give_back(connection)
 
-    async def _answer(
-        self, transport: httpx.AsyncHTTPTransport, request: httpx.Request, send: Send, told: RawHeaders
-    ) -> None:
+    async def _answer(self, connection: Connection, ask: Ask, send: Send, told: RawHeaders) -> None:
         try:
-            response = await transport.handle_async_request(request)
-        except (httpx.HTTPError, httpx.StreamError, OSError, ValueError) as error:
-            self._metrics.upstream.labels("none").inc()
-            await _unreachable(error, send, told)
+            response = await connection.ask(ask)
+        except (OSError, h11.ProtocolError) as error:
+            await self._unanswered(error, send, told)
             return
         self._metrics.upstream.labels(f"{response.status_code // 100}xx").inc()
+        headers = end_to_end(response.headers.raw_items())
+        own = [(name, value) for name, value in headers if not name.lower().startswith(b"x-pas-")]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": own + told})
         try:
-            await _relay_response(response, send, told)
-        except (httpx.HTTPError, httpx.StreamError, OSError):
+            async for piece in connection.pieces():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except (OSError, h11.ProtocolError):
             # Half an answer went out: to end without an end is what tells the client that it was cut.
             self._metrics.cut.inc()
-        finally:
-            await response.aclose()
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _unanswered(self, error: Exception, send: Send, told: RawHeaders) -> None:
+        self._metrics.upstream.labels("none").inc()
+        # Only the kind of error: its message may hold the address, and with it what somebody put into the query.
+        kind = type(error).__name__
+        if isinstance(error, TimeoutError):
+            await failure(send, 504, "upstream_timeout", f"the upstream did not answer in time ({kind}).", told)
+        else:
+            await failure(send, 502, "upstream_unreachable", f"the upstream gave no answer ({kind}).", told)
 
 
-async def _relay_response(response: httpx.Response, send: Send, told: RawHeaders) -> None:
-    headers = [(n, v) for n, v in end_to_end(response.headers.raw) if not n.lower().startswith(b"x-pas-")]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers + told})
-    async for piece in response.aiter_raw():
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _unreachable(error: Exception, send: Send, told: RawHeaders) -> None:
-    # Only the kind of error: its message may hold the address, and with it what somebody put into the query.
-    kind = type(error).__name__
-    if isinstance(error, httpx.TimeoutException):
-        await failure(send, 504, "upstream_timeout", f"the upstream did not answer in time ({kind}).", told)
-    else:
-        await failure(send, 502, "upstream_unreachable", f"the upstream gave no answer ({kind}).", told)
+def _place(config: ProxyConfig) -> tuple[Origin, bytes, bytes]:
+    """Return where the upstream is, what its Host header says, and the path before the API's."""
+    parts = urlsplit(config.upstream)
+    host = (parts.hostname or "").encode("idna").decode()
+    usual = _PORTS[parts.scheme]
+    port = parts.port or usual
+    name = f"[{host}]" if ":" in host else host
+    context = None
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+    origin = Origin(host, port, context, config.connect_timeout_s, config.read_timeout_s)
+    base = quote(parts.path, safe="/%:@!$&'()*+,;=~").rstrip("/").encode()
+    return origin, (name if port == usual else f"{name}:{port}").encode(), base
 
 
 def end_to_end(headers: Sequence[tuple[bytes, bytes]]) -> RawHeaders:

@@ -67,6 +67,19 @@ def test_serves_records_and_stops_gently(upstream, tmp_path, workers):
     assert [row["prompt"] for row in read_record(record)] == [PROMPT]
 
 
+def test_workers_stop_when_the_process_that_started_them_is_killed(upstream):
+    with serve("--upstream", upstream.url, "--workers", "2") as (process, url):
+        process.kill()
+        process.wait()
+        for _ in range(1_500):
+            try:
+                httpx.get(f"{url}/healthz", trust_env=False)
+            except httpx.ConnectError:  # nobody listens
+                return
+            threading.Event().wait(0.02)
+    pytest.fail("they still serve")
+
+
 @contextmanager
 def _applied(client: httpx.Client, url: str) -> Iterator[httpx.Response]:
     """Stream an answer, from a worker that is ready: one may be so before the other."""
