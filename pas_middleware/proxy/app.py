@@ -34,8 +34,8 @@ class Proxy:
         self.metrics = Metrics()
         self.engine = Engine(load, record)
         self._upstream = Upstream(config, self.metrics)
-        self._augmenter = Augmenter(self.engine, self.metrics)
-        complement = ComplementEndpoint(self.engine, self.metrics, config.complement_limit)
+        self._augmenter = Augmenter(self.engine, self.metrics, config.max_json_depth)
+        complement = ComplementEndpoint(self.engine, self.metrics, config.complement_limit, config.max_json_depth)
         self._open: dict[str, Endpoint] = {"/healthz": _alive, "/readyz": self._ready, "/metrics": self._metrics}
         if config.page:
             self._open |= endpoints()

@@ -21,6 +21,7 @@ from .tracing import span
 _log = logging.getLogger("pas_middleware.proxy")
 #: Reasons of the proxy's own, beside those of an Augmentation.
 OPTED_OUT, UNREADABLE, NOT_READY = "opted_out", "unreadable", "not_ready"
+_NESTS = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Outcome:
 class Augmenter:
     """Decides requests to the known routes."""
 
-    def __init__(self, engine: Engine, metrics: Metrics) -> None:
-        self._engine, self._metrics = engine, metrics
+    def __init__(self, engine: Engine, metrics: Metrics, max_depth: int) -> None:
+        self._engine, self._metrics, self._max_depth = engine, metrics, max_depth
 
     async def decide(self, route: str, headers: Headers, raw: bytes | None) -> Outcome:
         """Return what becomes of a body; raises AugmentationError only where `on_error` says so."""
@@ -53,6 +54,8 @@ class Augmenter:
             try:
                 outcome = await self._decide(route, headers, raw)
             except AugmentationError as error:
+                mark("status", "raised")
+                mark("reason", error.reason)
                 self._metrics.augmentations.labels(route, "raised", error.reason).inc()
                 raise
             except Exception as error:  # a fault of ours must not cost anybody an answer
@@ -73,8 +76,8 @@ class Augmenter:
         if pas is None:
             return Outcome(reason=NOT_READY, body=raw)
         try:
-            target = shapes.find(route, parse(headers, raw))
-        except (ValueError, RecursionError):
+            target = shapes.find(route, parse(headers, raw, self._max_depth))
+        except ValueError:
             return Outcome(reason=UNREADABLE, body=raw)
         if target is None:
             return Outcome(reason="blank", body=raw)
@@ -92,12 +95,27 @@ def _outcome(result: Augmentation, target: shapes.Target, raw: bytes) -> Outcome
     return Outcome(result.status, result.reason, result.elapsed_ms, result.complement, body)
 
 
-def parse(headers: Headers, raw: bytes) -> Any:
-    """Return the JSON of a body; raises ValueError, or RecursionError where it is nested too deeply to read."""
+def parse(headers: Headers, raw: bytes, max_depth: int) -> Any:
+    """Return the JSON of a body; raises ValueError where it is none, or is nested deeper than so many levels."""
     kind, _, parameters = headers.get("content-type", "").partition(";")
     charset = parameters.lower().replace('"', "").replace(" ", "")
     if kind.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
         raise ValueError("it is no application/json in UTF-8")
     if headers.get("content-encoding", "identity") != "identity":  # never unpacked: a small body can become a huge one
         raise ValueError("it is compressed")
-    return json.loads(raw.decode())
+    try:
+        body = json.loads(raw.decode())
+    except RecursionError:  # where Python's own parser ends differs between versions
+        raise ValueError("it is nested too deeply") from None
+    _check_depth(body, max_depth)
+    return body
+
+
+def _check_depth(body: Any, limit: int) -> None:
+    """Go through a document level by level, which no nesting can exhaust; a list of numbers is one level."""
+    level, depth = [body], 0
+    while nests := [value for value in level if isinstance(value, _NESTS)]:
+        depth += 1
+        if depth > limit:
+            raise ValueError("it is nested too deeply")
+        level = [inner for nest in nests for inner in (nest.values() if isinstance(nest, dict) else nest)]

@@ -35,8 +35,8 @@ class Ask:
 class ComplementEndpoint:
     """Answers with a complement, for at most so many clients at a time."""
 
-    def __init__(self, engine: Engine, metrics: Metrics, limit: int) -> None:
-        self._engine, self._metrics, self._free = engine, metrics, limit
+    def __init__(self, engine: Engine, metrics: Metrics, limit: int, max_depth: int) -> None:
+        self._engine, self._metrics, self._free, self._max_depth = engine, metrics, limit, max_depth
 
     async def __call__(self, inbound: Inbound, send: Send) -> None:
         """Answer one request."""
@@ -59,11 +59,11 @@ class ComplementEndpoint:
             await self._refuse(send, 413, "too_long", f"the body is longer than {_MAX_BYTES:,} bytes.")
             return
         try:
-            ask = read(parse(inbound.headers, raw))
+            ask = read(parse(inbound.headers, raw, self._max_depth))
         except InputError as error:
             await self._refuse(send, 400, "bad_body", str(error))
             return
-        except (ValueError, RecursionError):
+        except ValueError:
             await self._refuse(send, 400, "bad_body", "the body cannot be read; send application/json in UTF-8.")
             return
         await (self._stream if ask.stream else self._whole)(ask, send, pas)

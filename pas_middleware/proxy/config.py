@@ -39,6 +39,7 @@ class ProxyConfig:
     upstream_key: Secret = field(default_factory=Secret)
     client_keys: tuple[Secret, ...] = ()
     max_body_bytes: int = 8_388_608
+    max_json_depth: int = 100
     complement_limit: int = 64
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 600.0
@@ -47,6 +48,8 @@ class ProxyConfig:
     def __post_init__(self) -> None:
         _check_upstream(self.upstream)
         _check_number("max_body_bytes", self.max_body_bytes, 1_024, 1_073_741_824)
+        # Far below where Python's own parser ends.
+        _check_number("max_json_depth", self.max_json_depth, 8, 500)
         _check_number("complement_limit", self.complement_limit, 1, 100_000)
         _check_number("connect_timeout_s", self.connect_timeout_s, 0.01, 600)
         _check_number("read_timeout_s", self.read_timeout_s, 0.01, 86_400)

@@ -21,5 +21,8 @@ def span(headers: Mapping[str, str]) -> Iterator[Mark]:
         yield lambda name, value: None
         return
     tracer = trace.get_tracer("pas_middleware.proxy")
-    with tracer.start_as_current_span("pas.augment", context=propagate.extract(dict(headers))) as current:
+    # No event of an exception: its message is the model's, and can hold what nobody else is to see.
+    with tracer.start_as_current_span(
+        "pas.augment", propagate.extract(dict(headers)), record_exception=False, set_status_on_exception=False
+    ) as current:
         yield lambda name, value: current.set_attribute(f"pas.{name}", value)

@@ -1,13 +1,7 @@
-"""Hostile HTTP, byte for byte over a socket: answered with 4xx or passed on, never a 5xx of ours, healthy after it.
+"""Hostile HTTP, byte for byte over a socket: answered with 4xx or passed on, never a 5xx of ours, healthy after it."""
 
-Also what must not be reached or shown: other hosts, keys.
-"""
-
-import base64
 import gzip
-import io
 import json
-import logging
 import os
 import socket
 
@@ -17,17 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from http_servers import COMPLEMENT, PROMPT
-from pas_middleware import Record, ScriptedModel, Settings
-from pas_middleware.proxy.config import Secret
-
-CHAT = "/v1/chat/completions"
-GOOD = json.dumps({"messages": [{"role": "user", "content": PROMPT}]}).encode()
-JSON = b"content-type: application/json\r\n"
-
-
-def post(body: bytes, headers: bytes = JSON, path: bytes = CHAT.encode()) -> bytes:
-    length = b"content-length: %d\r\n" % len(body)
-    return b"POST " + path + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + headers + length + b"\r\n" + body
+from raw_http import CHAT, GOOD, JSON, exchange, post
 
 
 def with_user(text: bytes) -> bytes:
@@ -56,6 +40,16 @@ RAW = {
     "length in letters": start_line(b"POST / HTTP/1.1", b"host: x\r\ncontent-length: ten\r\n"),
     "huge length": start_line(b"POST / HTTP/1.1", b"host: x\r\ncontent-length: 99999999999999999999999\r\n"),
     "two lengths": start_line(b"POST / HTTP/1.1", b"host: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n"),
+    "one length twice": start_line(POST, b"host: x\r\ncontent-length: 2\r\ncontent-length: 2\r\n") + b"{}",
+    "lengths in a list": start_line(POST, b"host: x\r\ncontent-length: 2, 3\r\n") + b"{}",
+    "length with a sign": start_line(POST, b"host: x\r\ncontent-length: +2\r\n") + b"{}",
+    "length and a space": start_line(POST, b"host: x\r\ncontent-length : 2\r\n") + b"{}",
+    "chunks and a space": start_line(POST, b"host: x\r\ntransfer-encoding : chunked\r\n") + b"0\r\n\r\n",
+    "chunks and a tab": start_line(POST, b"host: x\r\ntransfer-encoding:\tchunked\r\ncontent-length: 5\r\n"),
+    "chunks in HTTP/1.0": start_line(b"POST / HTTP/1.0", b"host: x\r\n" + CHUNKS) + b"0\r\n\r\n",
+    "a trailer": start_line(POST, b"host: x\r\n" + CHUNKS) + b"0\r\nhost: evil.test\r\n\r\n",
+    "a chunk's extension of 64 KB": start_line(POST, b"host: x\r\n" + CHUNKS) + b"0;" + b"a" * 65_536 + b"\r\n\r\n",
+    "a length that a header names": post(GOOD, JSON + b"connection: content-length\r\n"),
     "body shorter than its length": post(GOOD)[:-10],
     "bad chunk size": start_line(b"POST / HTTP/1.1", b"host: x\r\ntransfer-encoding: chunked\r\n") + b"zz\r\n",
     "huge chunk size": start_line(POST, b"host: x\r\n" + CHUNKS) + b"fffffffffffffffff\r\n",
@@ -120,19 +114,6 @@ UNFINISHED = {
 }
 
 
-def exchange(url: str, raw: bytes, patience: float = 30) -> bytes:
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=patience) as connection:
-        received = io.BytesIO()
-        try:
-            connection.sendall(raw)
-            while piece := connection.recv(65_536):
-                received.write(piece)
-        except OSError:  # it hung up on us, or waits for the rest that never comes
-            pass
-        return received.getvalue()
-
-
 def test_there_are_60_of_them():
     assert len(RAW) >= 60
 
@@ -149,6 +130,41 @@ def test_hostile_requests_are_refused_or_passed_on(shared, name):
         assert got.body.replace(b"\\n\\n" + COMPLEMENT.encode(), b"") == body[: len(got.body)]
     assert client.get("/healthz").status_code == 200
     assert client.post(CHAT, content=GOOD, headers={"content-type": "application/json"}).status_code == 200
+
+
+def nested(levels: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
+    """Return a good request, so many levels deep beside what the user says."""
+    inner = levels - 1  # the document itself is one
+    return GOOD[:-1] + b', "metadata": ' + opening * inner + b"1" + closing * inner + b"}"
+
+
+@pytest.mark.parametrize("levels", [8, 100, 101, 900, 5_000, 100_000])
+@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")], ids=["lists", "objects"])
+def test_what_is_nested_deeper_than_the_limit_goes_on_unread(shared, levels, brackets):
+    client, upstream = shared
+    upstream.answer = lambda _: (200, {}, b"{}")
+    raw = nested(levels, *brackets)
+    answer = client.post(CHAT, content=raw, headers={"content-type": "application/json"})
+    told = (answer.headers["x-pas-status"], answer.headers["x-pas-reason"])
+    assert told == (("applied", "") if levels <= 100 else ("skipped", "unreadable"))
+    assert upstream.requests[0].body.replace(b"\\n\\n" + COMPLEMENT.encode(), b"") == raw
+    own = client.post("/v1/complement", content=raw, headers={"content-type": "application/json"})
+    assert own.status_code == 400 and ("the body has 'metadata'" in own.text.lower()) == (levels <= 100)
+
+
+def test_the_limit_on_depth_is_the_operators(start, upstream):
+    url = start(max_json_depth=8)
+    told = [
+        httpx.post(url + CHAT, content=nested(levels), headers={"content-type": "application/json"}, trust_env=False)
+        for levels in (8, 9)
+    ]
+    assert [answer.headers["x-pas-reason"] for answer in told] == ["", "unreadable"]
+
+
+def test_brackets_in_a_text_are_no_levels(shared):
+    raw = with_user(json.dumps(f"{PROMPT} {'[' * 1_000}").encode())
+    answer = shared[0].post(CHAT, content=raw, headers={"content-type": "application/json"})
+    assert answer.headers["x-pas-status"] == "applied"
 
 
 def test_200_connections_that_say_nothing_hold_nobody_up(shared):
@@ -213,135 +229,39 @@ def test_bodies_of_any_shape_are_refused_or_passed_on(shared, path, body):
         assert upstream.requests[0].body == raw
 
 
-# Other hosts.
-
-EVIL = [
-    "http://evil.test",
-    "https://evil.test/v1",
-    "//evil.test",
-    "@evil.test",
-    "http://[::1]:1",
-    "http://2130706433:1",
-]
-EVIL += ["http://0177.0.0.1:1", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "http://a:b@evil.test"]
-FIELDS = ["api_base", "base_url", "upstream", "proxy", "extra_headers", "api_key"]
-HEADERS = [
-    "host",
-    "x-forwarded-host",
-    "x-forwarded-for",
-    "forwarded",
-    "x-original-url",
-    "x-pas-upstream",
-    "x-rewrite-url",
-]
-TARGETS = [
-    b"//evil.test/v1/models",
-    b"http://evil.test/v1/models",
-    b"@evil.test/",
-    b"evil.test",
-    b"/../admin",
-    b"/v1/%2e%2e/admin",
-]
-TARGETS += [
-    b"/v1/..%2fadmin",
-    b"/v1/..\\admin",
-    b"\\\\evil.test\\x",
-    b"/.",
-    b"/v1/./../x",
-    b"https://evil.test:443/",
-    b"/%2e%2e/%2e%2e/x",
-]
+METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"])
+TARGETS = st.sampled_from(["/healthz", "/readyz", "/metrics", "/", "/v1", "/v1/models"]) | PATHS
+TARGETS |= st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), max_size=30).map(lambda t: f"/{t}")
+NAMES = st.sampled_from(
+    [
+        "content-type",
+        "content-encoding",
+        "x-pas",
+        "x-pas-show",
+        "x-api-key",
+        "traceparent",
+        "baggage",
+        "connection",
+        "te",
+    ]
+)
+VALUES = st.sampled_from(["application/json", "gzip", "off", "complement", "close", "keep-alive, x-pas", "a=b;c"])
+VALUES |= st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
 
 
-def ssrf():
-    for url in EVIL:
-        yield pytest.param(
-            post(json.dumps(dict.fromkeys(FIELDS, url)).encode()[:-1] + b", " + GOOD[1:]), id=f"body {url}"
-        )
-    for field in FIELDS:
-        yield pytest.param(post(json.dumps({field: EVIL[0]}).encode(), path=b"/v1/embeddings"), id=f"field {field}")
-    for header in HEADERS:
-        for url in EVIL[:4]:
-            line = b"GET /v1/models HTTP/1.1\r\nconnection: close\r\n"
-            host = b"" if header == "host" else b"host: x\r\n"
-            yield pytest.param(line + host + f"{header}: {url}\r\n\r\n".encode(), id=f"{header} {url}")
-    for target in TARGETS:
-        yield pytest.param(
-            b"GET " + target + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", id=f"target {target!r}"
-        )
-    for number in (301, 302, 303, 307, 308):
-        yield pytest.param(
-            b"GET /redirect/%d HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" % number, id=f"{number}"
-        )
-
-
-def test_there_are_50_attempts():
-    assert len(list(ssrf())) >= 50
-
-
-@pytest.fixture
-def connections(monkeypatch):
-    """Record whom the process connects to."""
-    seen: list[object] = []
-    for name in ("connect", "connect_ex"):
-        real = getattr(socket.socket, name)
-        monkeypatch.setattr(socket.socket, name, lambda self, to, real=real: (seen.append(to), real(self, to))[1])
-    return seen
-
-
-@pytest.mark.parametrize("raw", list(ssrf()))
-def test_only_the_configured_upstream_is_reached(shared, connections, raw):
+@settings(
+    max_examples=int(os.environ.get("PAS_FUZZ_EXAMPLES", "150")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(METHODS, TARGETS, st.dictionaries(NAMES, VALUES, max_size=4), st.binary(max_size=60) | st.just(GOOD))
+def test_requests_of_any_kind_are_refused_or_passed_on(shared, method, target, headers, body):
     client, upstream = shared
-
-    def answer(got):
-        if b"/redirect/" in got.target:
-            return int(got.target[-3:]), {"location": "http://evil.test/"}, b""
-        return 200, {}, b""
-
-    upstream.answer = answer
-    url = str(client.base_url).rstrip("/")
-    status = int(exchange(url, raw).split(b" ", 2)[1])
-    ports = {to[1] for to in connections}
-    assert ports <= {int(url.rsplit(":", 1)[1]), int(upstream.url.rsplit(":", 1)[1])} and status < 500
-    for got in upstream.requests:
-        assert got.header("host") == upstream.url.removeprefix("http://")
-        assert b".." not in got.target and got.target.startswith(b"/")
-
-
-# Keys.
-
-CANARY = "sk-canary-7f3a9c51d2"
-
-
-def shapes_of(secret: str) -> list[str]:
-    return [secret, base64.b64encode(secret.encode()).decode().rstrip("="), secret[-8:]]
-
-
-def failing(prompt: str) -> str:
-    if "birds" in prompt:
-        raise RuntimeError(f"token {CANARY} expired")
-    return COMPLEMENT
-
-
-@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR])
-@pytest.mark.parametrize("on_error", ["passthrough", "raise"])
-@pytest.mark.parametrize("down", [False, True])
-def test_no_key_is_logged_shown_or_kept(start, upstream, tmp_path, caplog, level, on_error, down):
-    caplog.set_level(level)
-    for name in ("httpx", "httpcore"):  # as `pas serve` sets them
-        logging.getLogger(name).setLevel(logging.WARNING)
-    upstream.answer = lambda _: (302, {"location": f"http://evil.test/?key={CANARY}"}, b"")
-    options = {"upstream": "http://127.0.0.1:1"} if down else {}
-    record = Record(tmp_path / "pas.jsonl")
-    policy = Settings(cache_entries=0, on_error=on_error)
-    url = start(ScriptedModel(failing), policy, record=record, upstream_key=Secret(CANARY), **options)
-    seen = []
-    with httpx.Client(base_url=url, trust_env=False, headers={"authorization": f"Bearer {CANARY}"}) as client:
-        for path in (CHAT, "/v1/complement", f"/v1/files?key={CANARY}", f"//{CANARY}", "/v1/%2e%2e/x"):
-            answer = client.post(path, json={"messages": [{"role": "user", "content": PROMPT}], "api_key": CANARY})
-            seen += [str(answer.status_code), *(v for k, v in answer.headers.items() if k != "location"), answer.text]
-        seen.append(client.get("/metrics").text)
-    record.flush()
-    seen += [caplog.text, *(file.read_text() for file in tmp_path.iterdir())]
-    shown = "\n".join(seen).replace(f"has '{CANARY}'", "")
-    assert [shape for shape in shapes_of(CANARY) if shape in shown] == []
+    upstream.requests.clear()
+    upstream.answer = lambda _: (200, {}, b"")
+    host, port = client.base_url.host, client.base_url.port
+    lines = [f"{method} {target} HTTP/1.1", "host: x", *(f"{name}: {value}" for name, value in headers.items())]
+    raw = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
+    answer = exchange(f"http://{host}:{port}", raw, whole=False)
+    assert 200 <= int(answer.split(b" ", 2)[1]) < 500, answer
+    assert all(got.body.replace(b"\\n\\n" + COMPLEMENT.encode(), b"", 1) == body for got in upstream.requests)

@@ -1,17 +1,14 @@
 """Faults between the proxy and its upstream, in both modes of `on_error`: relayed as they are, never sent twice."""
 
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from http_servers import PROMPT
 from pas_middleware import ScriptedModel, Settings
+from raw_http import CHAT, answering
 
-CHAT = "/v1/chat/completions"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 FAULTS = {
     "closes without a word": b"",
@@ -21,31 +18,6 @@ FAULTS = {
     "speaks no HTTP": b"SSH-2.0-OpenSSH_9.9\r\n",
 }
 MODES = pytest.mark.parametrize("on_error", ["passthrough", "raise"])
-
-
-@contextmanager
-def answering(raw: bytes) -> Iterator[tuple[str, list[int]]]:
-    """Answer every connection with these bytes and hang up; give the address and what was asked."""
-    asked: list[int] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    asked.append(len(connection.recv(65_536)))
-                    connection.sendall(raw)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 def ask(url: str) -> httpx.Response:

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from http_servers import COMPLEMENT, PROMPT, openai_answer
-from pas_middleware import PAS, ModelCorrupt, Record, ScriptedModel
+from pas_middleware import PAS, ModelCorrupt, Record, ScriptedModel, Settings
 from pas_middleware.proxy.config import Secret
 from pas_middleware.record import read_record
 
@@ -204,17 +204,35 @@ def test_what_happened_is_recorded(start, tmp_path):
     assert [row["status"] for row in read_record(tmp_path / "pas.jsonl")] == ["applied"]
 
 
-def test_a_span_continues_the_clients_trace(client):
-    spans = InMemorySpanExporter()
+@pytest.fixture
+def spans():
+    kept = InMemorySpanExporter()
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
         trace.set_tracer_provider(provider := TracerProvider())
-    provider.add_span_processor(SimpleSpanProcessor(spans))
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    return kept
+
+
+def test_a_span_continues_the_clients_trace(client, spans):
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     client.post(CHAT, content=chat(), headers=JSON | {"traceparent": parent})
     (span,) = spans.get_finished_spans()
     assert span.name == "pas.augment" and f"{span.context.trace_id:032x}" == parent.split("-")[1]
     assert span.attributes == {"pas.status": "applied", "pas.reason": ""}
+
+
+def test_a_span_tells_why_a_failure_was_raised_and_not_what_it_said(start, spans):
+    def failing(prompt: str) -> str:
+        if prompt == PROMPT:  # not the one that warms up
+            raise RuntimeError("device lost in /srv/secret")
+        return COMPLEMENT
+
+    url = start(ScriptedModel(failing), Settings(cache_entries=0, on_error="raise"))
+    answer = httpx.post(url + CHAT, content=chat(), headers=JSON, trust_env=False)
+    (span,) = spans.get_finished_spans()
+    assert (answer.status_code, answer.headers["x-pas-status"]) == (503, "raised")
+    assert span.attributes == {"pas.status": "raised", "pas.reason": "model_error"} and not span.events
 
 
 def test_keys_of_the_operator_take_the_place_of_the_clients(start, upstream):
