@@ -146,6 +146,13 @@ def test_address(url):
     assert reason(f"Before you count, look at {url}.", f"{PROMPT} I read {url} already.") == ""
 
 
+def test_address_that_goes_beyond_the_prompts():
+    assert (
+        reason("Look at https://example.com/aX before you count.", f"{PROMPT} See https://example.com/a.")
+        == "guard_url"
+    )
+
+
 @pytest.mark.parametrize("complement", ["Use node.js or main.py as names.", "Round to 3.14, e.g. at the end."])
 def test_what_only_looks_like_an_address(complement):
     assert reason(complement) == ""
@@ -163,6 +170,19 @@ def test_what_only_looks_like_an_address(complement):
 )
 def test_copy(complement):
     assert reason(complement) == "guard_copy"
+
+
+@pytest.mark.parametrize(
+    ("complement", "prompt", "expected"),
+    [
+        ("Eleven more a.", "Say eleven, more a day than that, in words.", ""),
+        ("Twelve more of.", "Say twelve, more of these than those, in words.", "guard_copy"),
+        ("Explain it: how many birds flew off, please.", "How many birds flew off?", ""),
+        ("Explain it: how many birds flew over, please.", "How many birds flew over?", "guard_copy"),
+    ],
+)
+def test_what_is_too_short_to_be_a_copy(complement, prompt, expected):
+    assert reason(complement, prompt) == expected
 
 
 def test_copy_in_chinese():
@@ -187,6 +207,14 @@ def test_language_given_by_the_caller_counts():
     assert check(ZH_GOOD, PROMPT, max_words=30, prompt_language="zh") == ZH_GOOD
     with pytest.raises(GuardRejected, match="in 'en', the prompt in 'zh'"):
         check(GOOD, PROMPT, max_words=30, prompt_language="zh")
+
+
+@pytest.mark.parametrize(
+    "complement", ["", "...", "word " * 31, "a\u202eb", "<s>", "See https://example.com.", PROMPT, ZH_GOOD]
+)
+def test_rejection_says_why_in_a_sentence(complement):
+    with pytest.raises(GuardRejected, match=r"^The complement was rejected: it [a-z0-9 ,']+\.$"):
+        check(complement, PROMPT, max_words=30)
 
 
 WORDS = st.sampled_from(

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from concurrent.futures import CancelledError
 from concurrent.futures import wait as wait_for
 
@@ -85,6 +86,15 @@ def test_probe_that_fails_opens_for_another_sixty_seconds(breaker, clock):
     assert end(breaker) == "let through"
 
 
+def test_breaker_that_closed_opens_and_is_probed_again(breaker, clock):
+    for _ in range(2):
+        fail(breaker, 5)
+        with pytest.raises(AugmentationError, match=r"^The model [a-z ]+ is paused\.$"), breaker.attempt():
+            pytest.fail("it was let through")
+        clock.now += 60.0
+        assert end(breaker) == "let through"
+
+
 def test_only_one_probe_at_a_time(breaker, clock):
     fail(breaker, 5)
     clock.now += 60.0
@@ -161,6 +171,18 @@ def test_deadline_counts_down_to_zero(clock):
     assert deadline.left() == 0.0
 
 
+def test_cancelled_deadline_is_past_and_says_so_once_to_all_who_asked(clock):
+    deadline, told = Deadline.after(250.0, clock), []
+    deadline.on_cancel(lambda: told.append("before"))
+    deadline.on_cancel(lambda: told.append("too"))
+    assert (deadline.left(), told) == (0.25, [])
+    deadline.cancel()
+    assert (deadline.left(), told) == (0.0, ["before", "too"])
+    deadline.on_cancel(lambda: told.append("after"))
+    deadline.cancel()
+    assert told == ["before", "too", "after"]
+
+
 @pytest.fixture
 def worker():
     worker = Worker(threads=1, queue_limit=2)
@@ -170,7 +192,7 @@ def worker():
 
 def test_queue_is_bounded_and_drains(worker, held):
     tasks = [worker.submit(held) for _ in range(3)]
-    with pytest.raises(QueueFull):
+    with pytest.raises(QueueFull, match="2 requests are waiting"):
         worker.submit(held)
     held.release()
     wait_for(tasks)
@@ -209,6 +231,10 @@ def test_close_cancels_what_waits_and_the_next_task_starts_anew(worker, held):
     assert worker.submit(lambda: 8).result() == 8
     worker.close()
     worker.close()
+
+
+def test_threads_can_be_told_from_those_of_others(worker):
+    assert worker.submit(lambda: threading.current_thread().name).result().startswith("pas_")
 
 
 def test_threads_run_side_by_side(held):
