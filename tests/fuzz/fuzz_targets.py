@@ -108,7 +108,8 @@ def request_target(data: bytes) -> None:
         return
     path = target.partition(b"?")[0]
     assert path.startswith(b"/openai/v1") and target.isascii() and not {*b"\r\n\0 "} & {*target}
-    assert not {b".", b".."} & {*unquote_to_bytes(path).replace(b"\\", b"/").replace(b";", b"/").split(b"/")}
+    parts = unquote_to_bytes(path).replace(b"\\", b"/").split(b"/")
+    assert not {b".", b".."} & {part.partition(b";")[0] for part in parts}  # some servers cut parameters off
 
 
 class _Answering(asyncio.Transport):
