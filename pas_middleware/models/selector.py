@@ -35,12 +35,16 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One intent of the bank; `skip` where its prompts are left alone."""
+    """One intent of the bank; `skip` where its prompts are left alone.
+
+    Of intents of one `family` the safe complement of each holds for the others' prompts, too.
+    """
 
     id: str
     category: str
     skip: bool
     variants: dict[str, tuple[Variant, ...]]
+    family: str = ""
 
     @classmethod
     def parse(cls, row: dict[str, Any]) -> Intent:
@@ -49,7 +53,7 @@ class Intent:
             language: tuple(Variant(v["text"], bool(v["safe"]), frozenset(v["avoid"])) for v in texts)
             for language, texts in row["complements"].items()
         }
-        return cls(row["id"], row["category"], bool(row["skip"]), variants)
+        return cls(row["id"], row["category"], bool(row["skip"]), variants, str(row.get("family", "")))
 
     def choose(self, language: str, constraints: frozenset[str], pointed: bool) -> str:
         """Return the first pointed variant that fits where one is wanted, else the safe one, "" where none fits."""
@@ -111,6 +115,7 @@ class Bank:
         self._rows = np.array([self.categories.index(i.category) for i in intents])
         self._general = {i.category: i for i in intents if i.id == f"{i.category}.general"}
         self._skip = np.array([i.skip for i in intents])
+        self._families = np.array([i.family or i.id for i in intents])
         self.texts = tuple(v.text for i in intents for texts in i.variants.values() for v in texts)
 
     def decide(self, request: Request, intent_logits: Scores, category_logits: Scores, gate_logit: float) -> Decision:
@@ -124,7 +129,8 @@ class Bank:
         sure, category_sure = float(intents[best]), float(categories[category])
         chosen, complement = "", ""
         reason = _left_alone(gate, float(intents[self._skip].sum()), top, limits)
-        source = None if reason else self._source(top, sure, self.categories[category], category_sure, limits)
+        family_sure = float(intents[self._families == self._families[best]].sum())
+        source = None if reason else self._source(top, family_sure, self.categories[category], category_sure, limits)
         if source is not None:
             fixed = frozenset[str](constraints_of(request.prompt))
             chosen, complement = source.id, source.choose(request.language, fixed, sure >= limits.pointed)
@@ -133,10 +139,13 @@ class Bank:
         return Decision(top.id, sure, self.categories[category], category_sure, gate, chosen, complement, reason)
 
     def _source(
-        self, top: Intent, sure: float, category: str, category_sure: float, limits: Thresholds
+        self, top: Intent, family_sure: float, category: str, category_sure: float, limits: Thresholds
     ) -> Intent | None:
-        """Return the intent whose advice to give: the one recognised, else its category's general one, else none."""
-        if sure >= limits.intent:
+        """Return the intent whose advice to give: the one recognised, else its category's general one, else none.
+
+        Where it is sure of the family alone, the likeliest of it will do: its safe complement holds for all.
+        """
+        if family_sure >= limits.intent:
             return top
         return self._general.get(category) if category_sure >= limits.category else None
 

@@ -149,6 +149,35 @@ def test_prompts_of_left_alone_intents_get_nothing(left_alone):
     assert (decision.intent, decision.reason) == ("a.0", "no_complement_needed")
 
 
+@pytest.mark.parametrize(
+    ("families", "logits", "complement"),
+    [
+        (("", ""), [2.0, 1.9], ""),  # torn between two intents
+        (("puzzle", "puzzle"), [2.0, 1.9], "safe a"),  # whose advice serves for either
+        (("puzzle", "puzzle"), [1.9, 2.0], "safe b"),
+        (("puzzle", "other"), [2.0, 1.9], ""),
+        (("puzzle", "puzzle"), [9.0, 1.9], "pointed a"),
+    ],
+)
+def test_sure_of_the_family_alone_is_enough_for_the_safe_variant(families, logits, complement):
+    none: frozenset[str] = frozenset()
+    intents = [
+        Intent(
+            name,
+            "reasoning",
+            False,
+            {"en": (Variant(f"pointed {name}", False, none), Variant(f"safe {name}", True, none))},
+            f,
+        )
+        for name, f in zip("ab", families, strict=True)
+    ]
+    limits = Thresholds(gate=0.5, intent=0.7, pointed=0.9, category=1.1, skip=0.5, temperature=1.0)
+    decision = Bank(["reasoning"], intents, {"en": limits}).decide(
+        Request("How many are left?", "en"), np.array(logits), np.array([0.0]), 9.0
+    )
+    assert (decision.complement, decision.reason) == (complement, "" if complement else "unsure")
+
+
 def test_softmax_survives_large_logits():
     probabilities = softmax(np.array([[1e4, 0.0], [-1e4, 0.0]], dtype=np.float32), 0.5)
     assert probabilities.tolist() == [[1.0, 0.0], [0.0, 1.0]]

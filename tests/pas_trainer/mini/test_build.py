@@ -1,10 +1,13 @@
 """A whole build on a handful of prompts: fine-tune, export, quantise, write, load, decide."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
-from pas_middleware import PAS
+from pas_middleware import PAS, ConfigError
 from pas_middleware.models.directory import open_directory
 from pas_middleware.models.selector import Bank, Intent, Selector
 from pas_trainer.mini import calibration, examples, export, scoring, training
@@ -133,3 +136,25 @@ def test_a_word_with_a_gloss_starts_where_its_gloss_is():
     assert tokenizer.tokenize("请翻译 hello") == ["请", "翻译", "hello"]
     ids = tokenizer(glosses()["翻译"], add_special_tokens=False)["input_ids"]
     assert torch.allclose(vectors[tokenizer.convert_tokens_to_ids("翻译")], vectors[ids].mean(0))
+
+
+def test_new_texts_go_into_a_built_model_and_nothing_else_changes(built, tmp_path, monkeypatch):
+    folder = shutil.copytree(built[0] / "model", tmp_path / "model")
+    bank = {name: examples.bank_rows()[name] for name in NAMES}
+    texts = [{"text": "Say where it is to be read aloud.", "safe": True, "avoid": []}]
+    changed = {**bank["writing.general"], "complements": {"en": texts, "zh": []}, "family": "prose"}
+    before = {row["id"]: row for row in json.loads((folder / "intents.json").read_text(encoding="utf-8"))["intents"]}
+    monkeypatch.setattr(export, "bank_rows", lambda: bank | {"writing.general": changed})
+    export.write_texts(folder)
+    after = {row["id"]: row for row in json.loads((folder / "intents.json").read_text(encoding="utf-8"))["intents"]}
+    assert list(after) == list(before)
+    assert [name for name in after if after[name] != before[name]] == ["writing.general"]
+    assert after["writing.general"]["complements"]["en"] == texts
+    assert after["writing.general"]["family"] == "prose"
+    open_directory(folder)  # whose digests agree with its files
+
+
+def test_texts_of_another_bank_are_refused(built, tmp_path):
+    folder = shutil.copytree(built[0] / "model", tmp_path / "model")
+    with pytest.raises(ConfigError, match="other intents than the bank's; build it anew"):
+        export.write_texts(folder)

@@ -1,6 +1,7 @@
 """Build and report pas-mini.
 
 python -m pas_trainer.mini build [--also LABELLED.jsonl] [--prompts FOLDER] [--out DIR] [--work DIR]
+python -m pas_trainer.mini texts [--model DIR]
 python -m pas_trainer.mini report [--model DIR] [--also LABELLED.jsonl] [--prompts FOLDER] [--png FILE]
 """
 
@@ -80,6 +81,15 @@ def build(
     )
 
 
+@app.command()
+def texts(model: Annotated[Path, typer.Option(help="The model directory to change.")] = EMBEDDED) -> None:
+    """Put the bank's present complements into a built model: what it recognises stays as it is."""
+    from . import export
+
+    export.write_texts(model)
+    typer.echo(str(model))
+
+
 @app.command(name="report")
 def report_command(
     model: Annotated[Path, typer.Option(help="The model directory to measure.")] = EMBEDDED,
@@ -98,7 +108,7 @@ def report_command(
     full = score(fp32, tokenizer, rows) if fp32 is not None else None
     measured: dict[str, Any] = report.measure(int8, full, bank)
     with PAS.load(model, settings=UNHURRIED) as pas:
-        held = {name: figures.held_out_figures(pas, name) for name in ("report", "development")}
+        held = {name: figures.held_out_figures(pas, name) for name in ("report", "development", "fresh")}
     if png is not None:
         report.draw(report.curves(int8, bank), png)
     typer.echo(json.dumps(measured | {"held_out": held}, indent=1) if as_json else report.markdown(measured, held))

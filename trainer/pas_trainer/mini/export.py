@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from pas_middleware import __version__
+from pas_middleware import ConfigError, __version__
 from pas_middleware.models.directory import FORMAT, write_manifest
 
 from .encoder import MAX_TOKENS, SCALE, TAIL_TOKENS, MiniEncoder
@@ -152,6 +152,7 @@ def intents_json(labels: Labels) -> dict[str, Any]:
             "skip": name in LEFT_ALONE,
             "complements": {} if name in LEFT_ALONE else bank[name]["complements"],
         }
+        | ({"family": bank[name]["family"]} if "family" in bank[name] else {})
         for name in labels.intents
     ]
     return {"categories": list(labels.categories), "intents": rows}
@@ -190,6 +191,16 @@ def write_directory(
         if target.exists():
             shutil.rmtree(target)
         folder.rename(target)
+
+
+def write_texts(folder: Path) -> None:
+    """Put the bank's present complements into a built model, whose intents must be the bank's; raises ConfigError."""
+    found = json.loads((folder / "intents.json").read_text(encoding="utf-8"))
+    labels = Labels(tuple(row["id"] for row in found["intents"]), tuple(found["categories"]))
+    if set(labels.intents) != set(bank_rows()):
+        raise ConfigError(f"{folder} was built for other intents than the bank's;", hint="build it anew.")
+    _write_json(folder / "intents.json", intents_json(labels))
+    write_manifest(folder)
 
 
 def _write_json(path: Path, value: Any) -> None:

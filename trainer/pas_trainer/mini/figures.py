@@ -113,14 +113,18 @@ def risk_coverage(confidence: Floats, right: NDArray[np.bool_]) -> tuple[list[fl
 def held_out_figures(pas: PAS, name: str) -> dict[str, Any]:
     """Return how PAS treats one held-out set: the riddle, other trick questions, prompts that need nothing.
 
-    The set `development` was looked at while data were written; `report` was not.
+    The set `development` was looked at while data were written; `report` was not, but its failures were read before the
+    data of the present model; `fresh`, trick questions alone, was written after those data without a look at them.
     """
     results = [(row, pas.augment(row["prompt"])) for row in HeldOut.read().rows if row["set"] == name]
     out: dict[str, Any] = {}
     for language in ("en", "zh"):
         mine = [(r, a) for r, a in results if r["language"] == language]
         trap = {k: [bool(TRAP.search(a.complement)) for r, a in mine if r["kind"] == k] for k in ("riddle", "trick")}
-        out[f"riddle_{language}"] = all(trap["riddle"])
+        nothing = [not a.applied for r, a in mine if r["kind"] == "nothing"]
+        if trap["riddle"]:
+            out[f"riddle_{language}"] = all(trap["riddle"])
+        if nothing:
+            out[f"nothing_{language}"] = _share(nothing)
         out[f"trick_{language}"] = _share(trap["trick"])
-        out[f"nothing_{language}"] = _share([not a.applied for r, a in mine if r["kind"] == "nothing"])
     return out

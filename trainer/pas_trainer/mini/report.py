@@ -110,10 +110,14 @@ def _held_out_lines(held: dict[str, dict[str, Any]]) -> list[str]:
     lines = ["", "| held out | " + " | ".join(f"{s}, {_NAMES[language]}" for s, language in cells) + " |"]
     lines.append("|---" * (len(cells) + 1) + "|")
     for kind, title in titles.items():
-        values = [held[s][f"{kind}_{language}"] for s, language in cells]
-        shown = " | ".join(("yes" if v else "no") if isinstance(v, bool) else f"{v:.2f}" for v in values)
-        lines.append(f"| {title} | {shown} |")
+        lines.append(f"| {title} | " + " | ".join(_shown(held[s].get(f"{kind}_{code}")) for s, code in cells) + " |")
     return lines
+
+
+def _shown(value: float | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _title(key: str) -> str:
