@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from pas_middleware import (
     AugmentationError,
     Breaker,
     DeadlineExceeded,
-    QueueFull,
     Record,
     ScriptedModel,
     Settings,
@@ -58,8 +57,18 @@ def shapes_of(secret: str) -> list[str]:
     return shapes
 
 
+def found_in(text: str) -> list[str]:
+    return [shape for shape in shapes_of(CANARY) if shape in text]
+
+
 class PanicException(BaseException):
     """Stands for pyo3's, which is known by its name alone."""
+
+
+def test_a_configuration_shows_no_key():
+    config = ProxyConfig("http://e", Secret(CANARY), (Secret(CANARY),))
+    shown = [repr(config), str(config), f"{config!a}", str(asdict(config)), f"{config.upstream_key}"]
+    assert found_in("".join(shown)) == [] and shown[0].count("***") == 2
 
 
 @dataclass
@@ -129,17 +138,15 @@ def body(change: Callable[[bytes], bytes]) -> Change:
     return lambda run: setattr(run, "body", change)
 
 
-def fault_of_ours(where: str) -> Change:
+def fault_of_ours(part: Callable[[Proxy], Any], name: str) -> Change:
     """Have a part of the proxy fail with all that it was given in the message."""
 
     def spoil(proxy: Proxy, _: Path) -> None:
-        part, name = (proxy._augmenter, "decide") if where == "deciding" else (proxy._upstream, "relay")
-
-        async def fail(*given: Any) -> None:
+        async def fail(*given: Any, **_: Any) -> None:
             shown = [vars(each) if hasattr(each, "__dict__") else each for each in given]
-            raise RuntimeError(f"{shown} {proxy._config} {CANARY}")
+            raise RuntimeError(f"{shown} {CANARY}")
 
-        setattr(part, name, fail)
+        setattr(part(proxy), name, fail)
 
     return upstream(spoil=spoil)
 
@@ -150,7 +157,7 @@ FAULTS: dict[str, Change] = {
     "the upstream refuses": lambda run: run.config.update(upstream=NOBODY),
     "the upstream closes at once": upstream(raw=b""),
     "the upstream resets in the body": upstream(raw=HEAD + b"x" * 40),
-    "the upstream speaks no HTTP": upstream(raw=b"SSH-2.0 " + CANARY.encode() + b"\r\n"),
+    "the upstream speaks no HTTP": upstream(raw=b"SSH-2.0 " + CANARY.encode() + b"\r\n\r\n"),
     "the upstream is too slow": lambda run: (setattr(run, "status", 0), run.config.update(read_timeout_s=0.01)),
     "the upstream says 401": upstream(status=401),
     "the upstream redirects": upstream(status=302),
@@ -158,14 +165,14 @@ FAULTS: dict[str, Change] = {
     "the model raises, on_error raise": model(RuntimeError, on_error="raise"),
     "the model panics": model(PanicException),
     "the model is late, on_error raise": model(DeadlineExceeded, on_error="raise"),
-    "the queue is full": model(QueueFull),
     "the breaker opens": model(AugmentationError, breaker=Breaker(failures=1)),
     "the guard refuses a key": saying("See https://evil.test/?{} first."),
     "the body is no JSON": body(lambda body: body[:-1]),
     "the body is nested too deeply": body(lambda body: body[:-1] + b', "a":' + b"[" * 999 + b"]" * 999 + b"}"),
     "the record cannot be written": upstream(spoil=lambda _, folder: shutil.rmtree(folder)),
-    "deciding fails": fault_of_ours("deciding"),
-    "relaying fails": fault_of_ours("relaying"),
+    "deciding fails": fault_of_ours(lambda proxy: proxy._augmenter, "decide"),
+    "augmenting fails": fault_of_ours(lambda proxy: proxy.engine.pas, "aaugment"),
+    "relaying fails": fault_of_ours(lambda proxy: proxy._upstream, "relay"),
 }
 
 
@@ -208,10 +215,6 @@ def spans() -> InMemorySpanExporter:
         trace.set_tracer_provider(provider := TracerProvider())
     provider.add_span_processor(SimpleSpanProcessor(kept))
     return kept
-
-
-def found_in(text: str) -> list[str]:
-    return [shape for shape in shapes_of(CANARY) if shape in text]
 
 
 def own(run: Run, answer: httpx.Response) -> str:
