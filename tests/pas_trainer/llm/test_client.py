@@ -80,6 +80,24 @@ def test_timeouts_are_asked_again_and_counted_as_lost(store):
     assert client.budget.spent_usd == pytest.approx(totals.usd + totals.lost_usd)
 
 
+@pytest.mark.parametrize(("fault", "least", "most"), [("overloaded", 7, 8.75), ("error", 0.25, 0.5)])
+def test_a_5xx_is_asked_again_after_its_retry_after_else_soon(store, fault, least, most):
+    now = [0.0]
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] += seconds
+
+    with serve("x", faults=[Faults(fault, count=1)]) as server:
+        server.retry_after_s = 7
+        client = Client(endpoint(server.url), store, pace=Pace(sleep, lambda: now[0]))
+        assert client.ask("1", "s", HELLO).text == "x"
+    assert server.stats() == {"calls": 2, "batches": 0, fault: 1, "answered": 1}
+    assert len(slept) == 1
+    assert least <= slept[0] <= most
+
+
 @pytest.mark.parametrize("fault", ["timeout", "truncated", "error"])
 def test_a_row_that_gets_no_answer_fails_alone_and_is_asked_again(store, fault):
     reasons = {"timeout": "timeout", "truncated": "malformed_response", "error": "server_error"}

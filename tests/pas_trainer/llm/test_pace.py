@@ -1,10 +1,10 @@
-"""When to ask again: what a 429 says, and that it holds everybody back."""
+"""When to ask again: what a response asks for, and that it holds everybody back."""
 
 from email.utils import formatdate
 
 import pytest
 
-from pas_trainer.llm.pace import Pace, retry_after
+from pas_trainer.llm.pace import Pace, growing, retry_after
 
 
 class Clock:
@@ -20,25 +20,28 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("headers", "attempt", "seconds"),
+    ("headers", "seconds"),
     [
-        ({"retry-after": "7"}, 0, 7),
-        ({"retry-after-ms": "250", "retry-after": "7"}, 0, 0.25),
-        ({"retry-after": "100000"}, 0, 120),
-        ({"retry-after": "-3"}, 0, 0),
-        ({"retry-after": "soon"}, 2, 2),
-        ({}, 0, 0.5),
-        ({}, 99, 30),
-        ({"retry-after": formatdate(0, usegmt=True)}, 0, 0),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"retry-after": "100000"}, 120),
+        ({"retry-after": "-3"}, 0),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+        ({"retry-after": formatdate(0, usegmt=True)}, 0),
     ],
 )
-def test_what_a_429_asks_to_wait(headers, attempt, seconds):
-    assert retry_after(headers, attempt) == seconds
+def test_what_a_response_asks_to_wait(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+def test_the_wait_that_nobody_asked_for_grows_to_thirty_seconds():
+    assert [growing(attempt) for attempt in (0, 2, 99)] == [0.5, 2, 30]
 
 
 def test_a_date_is_understood(monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1_000_000.0)
-    assert retry_after({"retry-after": formatdate(1_000_030, usegmt=True)}, 0) == 30
+    assert retry_after({"retry-after": formatdate(1_000_030, usegmt=True)}) == 30
 
 
 def test_one_429_holds_everybody_back():

@@ -16,7 +16,7 @@ from .answer import Answer, Messages, Problem
 from .endpoint import Endpoint
 from .errors import EndpointError, RowFailed
 from .ledger import Budget
-from .pace import Pace, retry_after
+from .pace import Pace, growing, retry_after
 from .store import Key, Store
 
 #: A 400 that is about the row and not about the configuration: an answer of its own, and not billed.
@@ -74,7 +74,7 @@ class Client:
             except (openai.APITimeoutError, openai.InternalServerError, openai.APIConnectionError, ValueError) as error:
                 if failures >= self.endpoint.retries:
                     raise self._gave_up(error) from None
-                self._pace.back_off(failures)
+                self._wait_after(error, failures)
                 failures += 1
 
     def _call(self, key: Key, messages: Messages) -> Answer:
@@ -151,7 +151,16 @@ class Client:
                 hint="look at the account's quota, or lower concurrency, and run again: what was paid for is kept.",
                 reason="rate_limited",
             ) from None
-        self._pace.shut(retry_after(error.response.headers, times))
+        asked = retry_after(error.response.headers)
+        self._pace.shut(growing(times) if asked is None else asked)
+
+    def _wait_after(self, error: Exception, failures: int) -> None:
+        asked = retry_after(error.response.headers) if isinstance(error, openai.InternalServerError) else None
+        if asked is None:
+            self._pace.back_off(failures)
+        else:
+            # A 503 that says when to come back is about the endpoint, not about this call.
+            self._pace.shut(asked)
 
     def _gave_up(self, error: Exception) -> EndpointError | RowFailed:
         tries = f"in {self.endpoint.retries + 1} attempts"

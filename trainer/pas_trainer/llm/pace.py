@@ -1,4 +1,4 @@
-"""When to ask again: one gate for all threads, shut while the endpoint says 429."""
+"""When to ask again: one gate for all threads, shut for as long as the endpoint asks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST_S = 120.0
 
 
 class Pace:
-    """Waiting between attempts. A 429 holds everybody back, not only the one who got it."""
+    """Waiting between attempts. A 429, or a Retry-After, holds everybody back, not only the one who got it."""
 
     def __init__(
         self, sleep: Callable[[float], object] = time.sleep, clock: Callable[[], float] = time.monotonic
@@ -40,12 +40,17 @@ class Pace:
             self._open_at = max(self._open_at, self._clock() + seconds * (1 + random.random() / 4))
 
     def back_off(self, attempt: int) -> None:
-        """Wait before the next attempt of one call: 0.5 s doubled each time, 30 s at most, with jitter."""
-        self._sleep(min(30.0, 0.5 * 2.0**attempt) * (0.5 + random.random() / 2))
+        """Wait before the next attempt of one call, with jitter."""
+        self._sleep(growing(attempt) * (0.5 + random.random() / 2))
 
 
-def retry_after(headers: Mapping[str, str], attempt: int) -> float:
-    """Return how many seconds a 429 asks to wait, and where it does not say, a growing time."""
+def growing(attempt: int) -> float:
+    """Return how many seconds to wait where nobody says: 0.5 s doubled each time, 30 s at most."""
+    return min(30.0, 0.5 * 2.0 ** min(attempt, 10))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds a response asks to wait, None where it does not say."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             return min(_LONGEST_S, max(0.0, float(headers[name]) / unit))
@@ -55,4 +60,4 @@ def retry_after(headers: Mapping[str, str], attempt: int) -> float:
         date = email.utils.parsedate_to_datetime(headers["retry-after"])
         return min(_LONGEST_S, max(0.0, date.timestamp() - time.time()))
     except (KeyError, ValueError):
-        return min(30.0, 0.5 * 2.0 ** min(attempt, 10))
+        return None

@@ -17,7 +17,7 @@ def main(
     fault: Annotated[list[str] | None, typer.Option(help="rate_limit:200 or timeout:5%, for example; repeat.")] = None,
     key: Annotated[str, typer.Option(help="The only key that is let in; default: any.")] = "",
     model: Annotated[list[str] | None, typer.Option(help="A model that it knows; repeat. Default: scripted.")] = None,
-    retry_after: Annotated[float, typer.Option(min=0, help="Seconds that a 429 asks to wait.")] = 1.0,
+    retry_after: Annotated[float, typer.Option(min=0, help="Seconds that a 429 or 503 asks to wait.")] = 1.0,
 ) -> None:
     """Serve the OpenAI protocol on loopback, with answers from the project's own pairs and faults on request."""
     faults = [Faults.parse(text) for text in fault or ()]

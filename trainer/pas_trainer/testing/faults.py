@@ -8,14 +8,15 @@ from typing import Literal, get_args
 
 from pas_middleware.errors import ConfigError
 
-#: rate_limit: 429 with Retry-After; quota: 429, the account is empty; timeout: no answer at all; error: 500; html: a
-#: web page; truncated: JSON cut off; too_long, filtered, bad_request: 400 and the code for it; empty: no text; refusal:
-#: the refusal field; length: cut at max_tokens; malformed: text that is no JSON.
+#: rate_limit: 429 with Retry-After; quota: 429, the account is empty; timeout: no answer at all; error: 500;
+#: overloaded: 503 with Retry-After; html: a web page; truncated: JSON cut off; too_long, filtered, bad_request: 400 and
+#: the code for it; empty: no text; refusal: the refusal field; length: cut at max_tokens; malformed: text, no JSON.
 Fault = Literal[
     "rate_limit",
     "quota",
     "timeout",
     "error",
+    "overloaded",
     "html",
     "truncated",
     "too_long",
@@ -31,6 +32,7 @@ ERRORS: dict[str, tuple[int, str, str | None]] = {
     "rate_limit": (429, "rate_limit_exceeded", None),
     "quota": (429, "insufficient_quota", None),
     "error": (500, "server_error", None),
+    "overloaded": (503, "overloaded", None),
     "too_long": (400, "context_length_exceeded", "messages"),
     "filtered": (400, "content_filter", None),
     "bad_request": (400, "unsupported_parameter", "max_tokens"),

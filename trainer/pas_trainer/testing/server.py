@@ -108,7 +108,7 @@ class ScriptedServer:
         if fault in ERRORS:
             status, code, param = ERRORS[fault]
             wait = {"Retry-After": str(self.retry_after_s), "Retry-After-Ms": str(self.retry_after_s * 1000)}
-            return failure(status, code, f"Scripted: {code}.", param, wait if status == 429 else None)
+            return failure(status, code, f"Scripted: {code}.", param, wait if status in (429, 503) else None)
         if fault == "timeout":
             while (await request.receive())["type"] != "http.disconnect":
                 pass  # no answer until the client gives up
