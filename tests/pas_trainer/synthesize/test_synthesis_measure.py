@@ -4,9 +4,11 @@ import json
 
 import pytest
 from synthesis import endpoint
+from typer.testing import CliRunner
 
 from pas_trainer.llm import Client, Store
 from pas_trainer.synthesize import GoldenSet, measure
+from pas_trainer.synthesize.command import app
 from pas_trainer.synthesize.golden import Golden
 from pas_trainer.synthesize.measure import Case, Judged
 from pas_trainer.testing import serve
@@ -71,3 +73,17 @@ def test_a_critic_is_told_from_a_blind_one(tmp_path, critic, recall):
     assert found["recall"]["share"] == (recall or round(languages / 30, 3))
     assert found["kept_of_right"]["share"] == 1.0
     assert len(server.calls) == 60 - languages  # what the guard sees is not paid for
+
+
+def test_the_guard_alone_asks_nobody_and_is_measured_by_flaw():
+    result = CliRunner().invoke(app, ["critic-report", "--guard-alone", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert found["wrong"] == found["right"] > 100
+    assert found["recall_by_flaw"]["wrong_language"]["share"] == 1.0
+    assert found["recall_by_flaw"]["deviates"]["share"] == 0.0  # what a complement says is for the critic
+    assert found["guard_alarms"] == 0
+    assert found["kept_of_right"]["share"] == 1.0
+    table = CliRunner().invoke(app, ["critic-report", "--guard-alone"]).output
+    assert table.startswith("the guard alone\n")
+    assert "| recall: wrong_language | 100.0% |" in table

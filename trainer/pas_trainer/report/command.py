@@ -20,12 +20,15 @@ REPORTS = {
     "curate": "pas_trainer.curate.report",
     "eval": "pas_trainer.evaluate.report",
     "pipeline": "pas_trainer.pipeline.report",
+    "synthesize": "pas_trainer.synthesize.report",
 }
 
 
 @app.command(name="report")
 def report_command(
-    folder: Annotated[Path, typer.Argument(help="What `pas curate`, `pas eval` or `pas pipeline` wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(help="What `pas curate`, `pas synthesize`, `pas eval` or `pas pipeline` wrote.")
+    ],
     out: Annotated[Path | None, typer.Option(help="The page to write; default: report.html in the folder.")] = None,
 ) -> None:
     """Write one self-contained HTML page on a run: figures, tables, samples.

@@ -17,6 +17,7 @@ from pas_middleware.errors import ConfigError
 from ..llm import Budget, Client, Store
 from ..stages import Record
 from . import measure
+from .golden import GoldenSet
 from .run import Means, estimate, synthesize
 from .settings import Synthesis
 
@@ -155,14 +156,23 @@ def critic_report(
         Path | None, typer.Option(help="JSON Lines with bad_complement, flaw, reason; default: the project's pairs.")
     ] = None,
     answers: Annotated[Path, typer.Option(help="Where the paid answers are kept.")] = Path("critic-answers.sqlite"),
+    guard_alone: Annotated[
+        bool, typer.Option("--guard-alone", help="Ask nobody: what the checks see that run before any paid judgement.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure the critic on labelled wrong complements and their right ones: precision, recall, confusion by flaw.
 
-    Example:
+    Examples:
       pas synthesize critic-report --model gpt-4.1-mini --base-url https://api.openai.com/v1
 
+      pas synthesize critic-report --guard-alone
+
     """
+    if guard_alone:
+        judged = measure.judge_unpaid(measure.cases(GoldenSet.read(), labelled))
+        _print_measured("the guard alone", measure.figures(judged), as_json)
+        return
     plan = plan_of(
         config,
         model=model,
@@ -177,7 +187,11 @@ def critic_report(
         cases = measure.cases(golden, labelled)
         found = measure.figures(measure.judge(critic, golden, cases, shots=plan.shots, attempts=plan.attempts))
         found |= {"model": plan.critic.model, "usd": round(store.totals().usd, 6)}
-    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else f"{plan.critic.model}\n\n{measure.table(found)}")
+    _print_measured(plan.critic.model, found, as_json)
+
+
+def _print_measured(judge: str, found: dict[str, Any], as_json: bool) -> None:
+    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else f"{judge}\n\n{measure.table(found)}")
 
 
 def _print_estimate(found: dict[str, Any], as_json: bool) -> None:

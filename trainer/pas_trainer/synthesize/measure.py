@@ -57,10 +57,9 @@ def judge(critic: Client, golden: GoldenSet, found: Sequence[Case], *, shots: in
     """Have every case judged, by the guard where it can."""
 
     def work(case: Case) -> Judged:
+        if (certain := _by_guard(case)) is not None:
+            return certain
         example = case.golden
-        certain = validate(case.complement, example.prompt, example.language)
-        if certain is not None:
-            return Judged(case, certain.flaw, certain.by)
         messages = to_judge(golden, example.prompt, example.category, example.language, case.complement, shots)
         said = ask_json(critic, case.id, "report", messages, verdict_on(case.complement), attempts=attempts)
         return _judged(case, said)
@@ -71,6 +70,16 @@ def judge(critic: Client, golden: GoldenSet, found: Sequence[Case], *, shots: in
     if failed:
         raise failed[0]
     return sorted((d.value for d in done if d.value is not None), key=lambda judged: judged.case.id)
+
+
+def judge_unpaid(found: Sequence[Case]) -> list[Judged]:
+    """Have every case judged by the guard alone, which asks nobody; what it does not reject is kept."""
+    return [_by_guard(case) or Judged(case, "", "nobody") for case in found]
+
+
+def _by_guard(case: Case) -> Judged | None:
+    certain = validate(case.complement, case.golden.prompt, case.golden.language)
+    return None if certain is None else Judged(case, certain.flaw, certain.by)
 
 
 def _judged(case: Case, said: Any) -> Judged:
