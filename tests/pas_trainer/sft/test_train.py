@@ -18,7 +18,7 @@ from pas_middleware.errors import ConfigError, RuntimeMissing
 from pas_middleware.models.template import PromptTokenizer, Template
 from pas_trainer.export.checkpoint import read_checkpoint
 from pas_trainer.sft import base as bases
-from pas_trainer.sft import fit, run
+from pas_trainer.sft import finish, fit, held_out, run
 from pas_trainer.sft.settings import TEMPLATE, TrainSettings
 
 
@@ -142,10 +142,49 @@ def test_lora_is_merged_into_a_whole_checkpoint(base, pairs_file, tmp_path):
     assert read_checkpoint(out / "checkpoint", None, tmp_path / "model").template == TEMPLATE
 
 
+def test_qlora_learns_in_four_bits_and_is_merged_into_the_whole_base(base, pairs_file, tmp_path, monkeypatch):
+    pytest.importorskip("bitsandbytes", reason="the extra qlora is not installed")
+    loaded = []
+
+    def load_model(name, **settings):
+        loaded.append(bases.load_model(name, **settings))
+        return loaded[-1]
+
+    monkeypatch.setattr(fit, "load_model", load_model)
+    out = tmp_path / "qlora"
+    run.train(pairs_file, out, settings(base, method="qlora", epochs=3.0, learning_rate=1e-2, samples=2))
+    weights = dict(loaded[0].named_parameters())
+    quantised = [name for name, weight in weights.items() if weight.dtype == torch.uint8]
+    assert any("q_proj" in name for name in quantised)
+    losses = [json.loads(line).get("loss") for line in (out / "metrics.jsonl").read_text().splitlines()]
+    losses = [loss for loss in losses if loss is not None]
+    assert losses[-1] < losses[0]
+    before, after = (AutoModelForCausalLM.from_pretrained(path).state_dict() for path in (base, out / "checkpoint"))
+    assert before.keys() == after.keys()
+    assert any("q_proj" in name and not torch.equal(before[name], after[name]) for name in before)
+    assert torch.equal(before["model.embed_tokens.weight"], after["model.embed_tokens.weight"].float())
+
+
 def test_qlora_without_bitsandbytes_names_the_extra(base, pairs_file, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(RuntimeMissing, match=r"pas-middleware\[qlora\]"):
         run.train(pairs_file, tmp_path / "out", settings(base, method="qlora"))
+
+
+@pytest.mark.parametrize(("method", "kept"), [("full", torch.float32), ("lora", torch.bfloat16)])
+def test_bfloat16_learns_in_full_on_float32_weights_and_with_adapters_on_half(
+    base, pairs_file, tmp_path, monkeypatch, method, kept
+):
+    # The CPU computes in it, too, only slowly: told that this is the accelerator, the trainer takes the same way.
+    monkeypatch.setattr("transformers.training_args.is_torch_bf16_gpu_available", lambda: True)
+    for module in (fit, finish, held_out):
+        monkeypatch.setattr(module, "bf16_here", lambda: True)
+    out = tmp_path / "out"
+    report = run.train(pairs_file, out, settings(base, method=method, epochs=2.0, learning_rate=5e-3, samples=2))
+    losses = [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines() if '"loss"' in line]
+    assert losses[-1] < losses[0]
+    assert math.isfinite(report["held_out_loss"])
+    assert AutoModelForCausalLM.from_pretrained(out / "checkpoint", dtype="auto").dtype == kept
 
 
 def test_dpo_prefers_what_was_kept(base, pairs_file, tmp_path):
