@@ -36,7 +36,7 @@ class Recipe:
         """Return the recipe of a directory; raises ModelCorrupt or ModelIncompatible naming what is wrong."""
         try:
             recipe = cls._parse(directory.path, directory.config)
-        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, ConfigError) as error:
             raise ModelCorrupt(f"pas.json of {directory.path} is malformed: {error!r}.") from error
         if recipe.style not in STYLES:
             raise ModelIncompatible(f"{directory.path} has a graph of style {recipe.style!r};", hint="export it again.")

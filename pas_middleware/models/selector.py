@@ -188,7 +188,7 @@ class Selector:
                 made=config.get("made", {}),
             )
             _check_languages(self.info.languages, self.bank.thresholds)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ModelCorrupt(f"pas.json or intents.json of {directory.path} is malformed: {error!r}.") from error
         self._session = CpuSession(directory.path / "model.onnx", threads)
         self._check_session(directory.path / "model.onnx")

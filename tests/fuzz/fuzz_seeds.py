@@ -70,7 +70,8 @@ def _bodies() -> list[bytes]:
 
 
 def _files() -> list[bytes]:
-    return [bytes([number]) + (_toy() / name).read_bytes() for number, name in enumerate(FILES)]
+    files = [bytes([number]) + (_toy() / name).read_bytes() for number, name in enumerate(FILES)]
+    return [*files, files[1].replace(b'"max_words": 30', b'"max_words": Infinity')]
 
 
 SEEDS: dict[str, list[bytes]] = {

@@ -204,6 +204,7 @@ def test_graph_made_for_cuda_is_refused_on_the_cpu(toy_generator, tmp_path):
         (lambda c: c.update(template="no slot"), ModelCorrupt, "slot"),
         (lambda c: c.update(ends="two"), ModelCorrupt, "malformed"),
         (lambda c: c["limits"].update(max_tokens="many"), ModelCorrupt, "malformed"),
+        (lambda c: c["limits"].update(max_words=float("inf")), ModelCorrupt, "malformed: OverflowError"),
         (lambda c: c["graph"].pop("layers"), ModelCorrupt, "malformed"),
         (lambda c: c["graph"].update(style="woven"), ModelIncompatible, "style 'woven'; export it again"),
         (lambda c: c["graph"].update(layers=7), ModelCorrupt, "cannot be run"),

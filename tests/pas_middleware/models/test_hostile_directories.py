@@ -1,4 +1,4 @@
-"""Thirty-six model directories that somebody made to do harm: each is refused by the name of what is wrong in it.
+"""Thirty-seven model directories that somebody made to do harm: each is refused by the name of what is wrong in it.
 
 Where a manifest can tell, no session is made. Where it cannot, since whoever made the files made the manifest too,
 nothing outside the folder becomes part of the model.
@@ -151,6 +151,7 @@ def tokenizer(**changes: object) -> Spoil:
 
 #: No end to its repeats, and not a regular expression at all.
 UNBALANCED = {"type": "Split", "pattern": {"Regex": "(a+)+("}, "behavior": "Removed", "invert": False}
+ENDLESS = {"deadline_ms": 5_000, "max_words": float("inf"), "max_tokens": 32, "tail_tokens": 8}
 BY_WHAT_IT_HOLDS: dict[str, tuple[Spoil, str]] = {
     "weights above the folder": (external("../secret"), "model.onnx"),
     "weights by way of a subfolder": (external("sub/../../secret"), "model.onnx"),
@@ -159,6 +160,7 @@ BY_WHAT_IT_HOLDS: dict[str, tuple[Spoil, str]] = {
     "weights that are not there": (external("nowhere"), "model.onnx"),
     "weights before a file's start": (external("intents.json", offset="-4096"), "model.onnx"),
     "weights beyond a file's end": (external("intents.json", offset="0", length=str(2**62)), "model.onnx"),
+    "a limit without end": (lambda folder: change_config(folder, limits=ENDLESS), "pas.json"),
     "an operator of its own": (custom_operator, "model.onnx"),
     "two billion rows": (two_billion_rows, "model.onnx"),
     "a tokenizer without a model": (tokenizer(model=None), "tokenizer.json"),
@@ -181,7 +183,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_there_are_thirty_and_more():
-    assert len(BY_THE_MANIFEST | BY_WHAT_IT_HOLDS) == 36
+    assert len(BY_THE_MANIFEST | BY_WHAT_IT_HOLDS) == 37
 
 
 @pytest.mark.parametrize("name", BY_THE_MANIFEST)
