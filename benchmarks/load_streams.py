@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -74,6 +75,8 @@ async def _stream(port: int, number: int, pieces: int, cut_at: int | None) -> tu
         size, check = size + length, zlib.crc32(data, check)
         if cut_at is not None and size >= cut_at * len(PIECE):
             writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()  # until then the connection is open
             return time.monotonic(), False
     writer.close()
     return time.monotonic(), (size, check) == (pieces * len(PIECE), _checksum(pieces))
