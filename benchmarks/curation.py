@@ -2,6 +2,7 @@
 
 python benchmarks/curation.py scale FOLDER [--sizes 1000,10000,50000,70000]   every stage on a folder's prompts
 python benchmarks/curation.py vectors [--sizes 10000,100000,1000000]          index and selection, synthetic vectors
+python benchmarks/curation.py recall FOLDER                                   neighbours found, beside comparing all
 python benchmarks/curation.py edits FOLDER                                    planted edits: recall, precision
 python benchmarks/curation.py paraphrases                                     paraphrases, hard negatives: a curve
 python benchmarks/curation.py semhash FOLDER                                  time beside semhash, same vectors
@@ -11,77 +12,34 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import typer
+from curation_parts import Clock, by_graph, compared, edits_of, growth, made_up, noise, print_recall
 from numpy.typing import NDArray
 
 from pas_trainer.curate import cleaning, embedding, near, quality, reading, selection, semantic
 from pas_trainer.curate.engine import Local
-from pas_trainer.curate.pairs import remove_duplicates, same_details
-from pas_trainer.curate.table import PROMPTS, Rejects, prompts_table, texts, with_column
+from pas_trainer.curate.pairs import remove_crowded, remove_duplicates, same_details
+from pas_trainer.curate.run import Thresholds
+from pas_trainer.curate.table import Rejects, prompts_table, texts, with_column
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+Kept = Annotated[Path | None, typer.Option(help="Where vectors are kept for the next time.")]
 PARAPHRASES = Path(__file__).parent / "paraphrases.tsv"
-
-
-def peak_mb() -> float:
-    """Return the most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def exponent(sizes: list[int], seconds: list[float]) -> float:
-    """Return how time grows with size: the slope of the logarithms."""
-    return float(np.polyfit(np.log(sizes), np.log(np.maximum(seconds, 1e-3)), 1)[0])
-
-
-class Clock:
-    """Times stages one after the other, in processor and in wall seconds."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[str, float]] = {}
-
-    def __call__(self, name: str, work: Callable[[], Any]) -> Any:
-        """Do the work of a stage and note its times, and the peak of memory so far."""
-        wall, processor = time.perf_counter(), time.process_time()
-        found = work()
-        # Beside other work the wall clock says little; processor seconds of all threads stay what they are.
-        self.rows[name] = {
-            "seconds": round(time.process_time() - processor, 2),
-            "wall": round(time.perf_counter() - wall, 2),
-            "peak_mb": round(peak_mb()),
-        }
-        return found
 
 
 def in_process(*arguments: str) -> dict[str, Any]:
     """Run this script's command in a process of its own, so that memory is its own, too, and return its JSON."""
-    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout.split("\n")[-2])
     return found
-
-
-def growth(rows: dict[int, dict[str, dict[str, float]]]) -> None:
-    """Print a table of sizes and stages, the exponent of each stage, and that of all."""
-    sizes = sorted(rows)
-    stages = list(rows[sizes[0]])
-    print("| stage | " + " | ".join(f"{size:,}: CPU s, MB" for size in sizes) + " | exponent |")
-    print("|---" * (len(sizes) + 2) + "|")
-    for stage in stages:
-        cells = [f"{rows[s][stage]['seconds']:.1f}, {rows[s][stage]['peak_mb']:,.0f}" for s in sizes]
-        slope = exponent(sizes, [rows[s][stage]["seconds"] for s in sizes])
-        print(f"| {stage} | " + " | ".join(cells) + f" | {slope:.2f} |")
-    sums = [sum(row["seconds"] for row in rows[size].values()) for size in sizes]
-    print("| all | " + " | ".join(f"{s:.1f}" for s in sums) + f" | {exponent(sizes, sums):.2f} |", flush=True)
 
 
 @app.command()
@@ -100,40 +58,43 @@ def stages(folder: Path, size: int, skip: str = "") -> None:
     clock, local, leave = Clock(), Local(), skip.split(",")
     rules = cleaning.Cleaning()
     raw = clock("read", lambda: reading.read(reading.Reading((str(folder),))).kept)
-    # A seeded order: the folder's files are each of one kind. So many clean prompts, that sizes mean what they say.
+    # A seeded order: the folder's files are each of one kind.
     table = raw.take(pa.array(np.random.default_rng(0).permutation(len(raw))[:size]))
     clock.rows["read"]["seconds"] = round(clock.rows["read"]["seconds"] * len(table) / len(raw), 2)
     table = clock("clean", lambda: cleaning.clean(table, rules, local).kept)
     table = clock("exact", lambda: cleaning.equal_ones(table, rules).kept)
-    prompts = texts(table)
     signed = clock("sign", lambda: near.signatures(table, near.words, local))
-    clock("near", lambda: near.near_pairs(prompts, signed, near.words, 0.9))
+    clock("near", lambda: near.near_pairs(texts(table), signed, near.words, 0.9))
     with tempfile.TemporaryDirectory() as cache:
         if "embed" in leave:
-            vectors = noise(len(table))
+            made = embedding.Embedded(noise(len(table)), np.ones(len(table), bool))
         else:
-            vectors = clock("embed", lambda: embedding.embed(table, "", Path(cache), local)).vectors
-        clock("neighbours", lambda: semantic.neighbours(vectors, np.arange(len(vectors))))
+            made = clock("embed", lambda: embedding.embed(table, "", Path(cache), local))
+        alike(clock, table, made)
         if "categories" not in leave:
             found = clock("categories", lambda: quality.signals(table, Path(cache), local))
             table = with_column(table, "category", found.column("category"))
             table = with_column(table, "quality", quality.by_rule(found))
         else:
             table = with_column(table, "quality", np.arange(len(table)) % 10)
-    clock("select", lambda: selection.select(table, vectors, max(1, size // 2), 0))
+    clock("select", lambda: selection.select(table, made.vectors, min(9000, max(1, size // 2)), 0))
     print(json.dumps(clock.rows))
 
 
-def noise(count: int, width: int = 384) -> embedding.Vectors:
-    """Return seeded unit vectors in clusters of about ten, made part by part."""
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(max(1, count // 10), width)).astype(np.float16)
-    found = np.empty((count, width), np.float16)
-    for start in range(0, count, 50_000):
-        rows = found[start : start + 50_000]
-        part = centres[rng.integers(0, len(centres), len(rows))] + 0.5 * rng.normal(size=rows.shape)
-        rows[:] = part / np.linalg.norm(part, axis=1, keepdims=True)
-    return found
+def alike(clock: Clock, table: pa.Table, made: embedding.Embedded) -> None:
+    """Time the parts of the semantic step."""
+    blind, seen, limits = np.flatnonzero(~made.reads), np.flatnonzero(made.reads), Thresholds()
+    unread = table.take(pa.array(blind))
+    signed = clock("sign letters", lambda: near.signatures(unread, near.letters, Local()))
+    clock("letters", lambda: near.near_pairs(texts(unread), signed, near.letters, limits.letters))
+    pairs = clock("neighbours", lambda: semantic.neighbours(made.vectors[seen], seen))
+
+    def remove() -> None:
+        rejects = Rejects()
+        remove_duplicates(rejects, pairs.at(limits.semantic), texts(table), "semantic_duplicate")
+        remove_crowded(rejects, pairs.at(limits.crowd), limits.per_cluster)
+
+    clock("remove", remove)
 
 
 @app.command()
@@ -147,33 +108,39 @@ def synthetic(size: int) -> None:
     """Time index and selection on one size; the last line is JSON."""
     clock, made = Clock(), noise(size)
     clock("index", lambda: semantic.neighbours(made, np.arange(size)))
-    rng = np.random.default_rng(1)
-    names = pa.array([str(i) for i in range(size)])
-    columns = {name: pa.nulls(size, PROMPTS.field(name).type) for name in PROMPTS.names} | {
-        "id": names,
-        "prompt": names,
-    }
-    columns["category"] = pa.array(np.char.add("c", rng.integers(0, 14, size).astype(str)))
-    columns["language"] = pa.array(np.where(rng.random(size) < 0.5, "en", "zh"))
-    columns["quality"] = pa.array(rng.random(size).astype(np.float32))
-    table = pa.table(columns, schema=PROMPTS)
+    table = made_up(size)
     clock("select", lambda: selection.select(table, made, 9000, 0))
     print(json.dumps(clock.rows))
 
 
-_SUFFIXES = ("please", "Thanks!", "thank you very much", "Thanks in advance.")
-_ENDINGS = ("谢谢", "谢谢！", "麻烦了")
+@app.command()
+def recall(
+    folder: Path,
+    count: Annotated[int, typer.Option(help="Prompts that are read by the encoder.")] = 10_000,
+    asking: Annotated[int, typer.Option(help="So many of them are compared with all others.")] = 10_000,
+    cache: Kept = None,
+) -> None:
+    """Count which of the true neighbours are found, by similarity; beside it those that an HNSW graph finds."""
+    made = read_ones(folder, count, cache)[1]
+    asked = np.sort(np.random.default_rng(0).permutation(len(made))[:asking])
+    clock, ways = Clock(), {}
+    truth = clock("all", lambda: compared(made, asked))
+    ways["cells"] = clock("cells", lambda: semantic.neighbours(made, np.arange(len(made))))
+    ways["HNSW"] = clock("HNSW", lambda: by_graph(made))
+    print_recall(truth, ways)
+    print(json.dumps({"vectors": len(made)} | {name: row["seconds"] for name, row in clock.rows.items()}))
 
 
-def edits_of(text: str, chinese: bool, rng: random.Random) -> dict[str, str]:
-    """Return a text edited in each way."""
-    parts = [part for part in text.replace("。", ". ").replace("，", ", ").split(", ") if part]
-    return {
-        "case": text.swapcase() if not chinese else text.upper(),
-        "punctuation": text.rstrip(".?!。？！") + rng.choice(("!!!", "...", "？！" if chinese else "?!")),
-        "suffix": f"{text}{rng.choice(_ENDINGS) if chinese else ' ' + rng.choice(_SUFFIXES)}",
-        "reordering": ", ".join([*parts[1:], parts[0]]) if len(parts) > 1 else f"  {text}  ",
-    }
+def read_ones(folder: Path, count: int, cache: Path | None) -> tuple[list[str], embedding.Vectors]:
+    """Return prompts of a folder in a seeded order, each once, and their vectors: those that the encoder can read."""
+    rules, local = cleaning.Cleaning(languages=("en",)), Local()
+    table = cleaning.clean(reading.read(reading.Reading((str(folder),))).kept, rules, local).kept
+    table = cleaning.equal_ones(table, rules).kept
+    table = table.take(pa.array(np.random.default_rng(0).permutation(len(table))[:count]))
+    with tempfile.TemporaryDirectory() as scratch:
+        made = embedding.embed(table, "", cache or Path(scratch), local)
+    prompts = texts(table.filter(pa.array(made.reads)))
+    return prompts, made.vectors[made.reads]
 
 
 @app.command()
@@ -247,22 +214,18 @@ def _print_curve(close: NDArray[Any], same: NDArray[np.bool_], details: NDArray[
 
 
 @app.command(name="semhash")
-def beside_semhash(folder: Path, count: int = 10_000) -> None:
+def beside_semhash(folder: Path, count: int = 10_000, cache: Kept = None) -> None:
     """Time our neighbours and semhash's deduplication on the same vectors."""
     from semhash import SemHash
 
-    table = reading.read(reading.Reading((str(folder),), limit=count)).kept
-    with tempfile.TemporaryDirectory() as cache:
-        made = embedding.embed(table, "", Path(cache), Local())
-    places = np.flatnonzero(made.reads)
-    vectors, prompts = made.vectors[places].astype(np.float32), [texts(table)[i] for i in places]
-    clock, lookup = Clock(), dict(zip(prompts, vectors, strict=True))
+    prompts, made = read_ones(folder, count, cache)
+    clock, lookup = Clock(), dict(zip(prompts, made.astype(np.float32), strict=True))
 
     class Known:
         def encode(self, inputs: Any, **_: Any) -> NDArray[Any]:
             return np.stack([lookup[text] for text in inputs])
 
-    clock("ours", lambda: semantic.neighbours(made.vectors[places], places))
+    clock("ours", lambda: semantic.neighbours(made, np.arange(len(made))))
     clock("semhash", lambda: SemHash.from_records(prompts, model=Known()).self_deduplicate(threshold=0.93))
     print(json.dumps({"prompts": len(prompts)} | {name: row["seconds"] for name, row in clock.rows.items()}))
 

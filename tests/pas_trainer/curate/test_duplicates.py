@@ -104,6 +104,24 @@ def test_neighbours_are_those_of_brute_force():
     assert semantic.neighbours(vectors[:1], np.arange(1)).rows() == []
 
 
+def test_of_many_vectors_nearly_all_neighbours_are_found_and_the_same_ones_again():
+    rng = np.random.default_rng(4)
+    groups = rng.normal(size=(2000, 1, 64)) + 0.4 * rng.normal(size=(2000, 5, 64))
+    groups = (groups / np.linalg.norm(groups, axis=2, keepdims=True)).astype(np.float16)
+    vectors = groups.reshape(-1, 64)
+    found = semantic.neighbours(vectors, np.arange(10_000))
+    close = groups.astype(np.float32) @ groups.astype(np.float32).transpose(0, 2, 1)
+    group, later, earlier = np.nonzero(np.tril(close >= semantic.FLOOR + 0.005, -1))
+    true = set(zip((5 * group + later).tolist(), (5 * group + earlier).tolist(), strict=True))
+    known = {(later, earlier): near for later, earlier, near in found.rows()}
+    assert len(true) > 15_000
+    assert len(true & known.keys()) / len(true) > 0.98
+    assert all(
+        near == pytest.approx(float(vectors[a] @ vectors[b]), abs=0.01) for (a, b), near in [*known.items()][:50]
+    )
+    assert semantic.neighbours(vectors, np.arange(10_000)).rows() == found.rows()
+
+
 def test_the_encoder_reads_english_and_leaves_chinese_to_letters():
     encoder = Encoder()
     texts = [
