@@ -20,7 +20,12 @@ COMPLEMENT = "Check every step before you answer."
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """Serve an ASGI application and give its address."""
-    config = uvicorn.Config(app, port=0, ws="none", log_level="critical", access_log=False, server_header=False)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        # uvicorn calls what it is given without arguments, in case it makes an application; a mutant takes that.
+        await app(scope, receive, send)
+
+    config = uvicorn.Config(application, port=0, ws="none", log_level="critical", access_log=False, server_header=False)
     config.date_header = False
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
