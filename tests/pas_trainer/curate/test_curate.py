@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -36,9 +37,14 @@ def made(source, tmp_path_factory):
 
 
 def copied(made, tmp_path):
-    import shutil
-
     return shutil.copytree(made[0], tmp_path / "curated")
+
+
+@pytest.fixture
+def out(made, tmp_path):
+    """A folder to curate the same prompts in by other scores: vectors and categories are there already."""
+    shutil.copytree(made[0] / "cache", tmp_path / "out" / "cache")
+    return tmp_path / "out"
 
 
 def test_every_prompt_is_kept_or_rejected_with_a_reason(made, source):
@@ -120,26 +126,26 @@ def answering(body):
     return json.dumps({"score": 4 + len(prompt) % 7, "category": "writing", "reason": "length"})
 
 
-def test_an_llm_scores_all_and_a_stopped_run_pays_for_nothing_twice(made, source, tmp_path):
+def test_an_llm_scores_all_and_a_stopped_run_pays_for_nothing_twice(source, out):
     with serve(answering) as server:
         endpoint = Endpoint("scripted", server.url, usd_per_million_input=1, usd_per_million_output=1)
         judged = Curation(Reading((str(source),)), count=20, judging=Judging(endpoint), categories="llm", least=5)
         with pytest.raises(BudgetReached):
-            curate(judged, tmp_path / "out", max_usd=0.02)
+            curate(judged, out, max_usd=0.02)
         paid = len(server.answered)
-        record = curate(judged, tmp_path / "out", max_usd=5)
+        record = curate(judged, out, max_usd=5)
         assert 0 < paid < len(server.answered) == record.figures["quality"]["asked"] == record.counts["semantic"]
         assert record.usd > 0.02
-    kept = pq.read_table(tmp_path / "out" / "prompts.parquet")
+    kept = pq.read_table(out / "prompts.parquet")
     assert set(kept.column("category").to_pylist()) == {"writing"}
     assert min(kept.column("quality").to_pylist()) >= 5
     assert 0 < record.figures["quality"]["same_category"] < 1
 
 
-def test_a_sample_of_scores_teaches_the_local_scorer(source, tmp_path):
+def test_a_sample_of_scores_teaches_the_local_scorer(source, out):
     with serve(answering) as server:
         judging = Judging(Endpoint("scripted", server.url), sample=30)
-        record = curate(Curation(Reading((str(source),)), count=20, judging=judging), tmp_path / "out")
+        record = curate(Curation(Reading((str(source),)), count=20, judging=judging), out)
         assert len(server.answered) == 30
     figures = record.figures["quality"]
     assert (figures["sample"], figures["asked"]) == (30, 30)

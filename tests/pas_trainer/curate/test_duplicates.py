@@ -66,6 +66,8 @@ def test_many_rows_in_one_bucket_still_find_their_first():
         ("What is 3 minus 2?", "What is 2 minus 3?", False),
         ("Add 3 eggs and then 200 g of flour to the bowl", "Add 200 g of flour to the bowl and then 3 eggs", True),
         ("Explain tides", "Tell me about tides", True),
+        ("Explain tides", "Explain tides Thanks in advance", True),
+        ("Explain tides", "Explain tides to Hannah", False),
         ("NAND运算符的输出条件是什么？", "AND运算符的输出条件是什么？", False),
         ("用Python写一个排序函数", "请用python写一个排序的函数", True),
     ],

@@ -18,6 +18,12 @@ Similarities = NDArray[np.float32]
 #: A number with the operators behind it: 91-33 and 91+33 are two questions.
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:\s*[-+*/×÷^=<>%]+)?")
 _LONG = 40
+#: Courtesies, in a text as it is compared: they make no other question.
+POLITE = re.compile(
+    r"\b(?:please|pls|plz|kindly|thanks?(?: you)?(?: very much| so much| a lot)?|thx|asap|hi|hello|hey|"
+    r"(?:can|could|would|will) you|i (?:want|need) you to|help me(?: to)?|in advance)\b|"
+    "请|谢谢|麻烦[你您]?了?|你好|您好|帮我|帮忙|能不能|可以吗|一下"
+)
 _WORD = re.compile("[a-z]+")
 #: A word in capitals that no sentence begins with, or a foreign one beside Chinese: a name, mostly.
 _NAME = re.compile("(?<=[a-z,;] )[A-Z][A-Za-z]+|(?<=[\u4e00-\u9fff])[A-Za-z]{2,}|[A-Za-z]{2,}(?=[\u4e00-\u9fff])")
@@ -70,7 +76,8 @@ def same_details(left: str, right: str) -> bool:
 
 
 def _mentions(text: str, other: str) -> bool:
-    names = {name.casefold() for name in _NAME.findall(text)}
+    # "Thanks" behind a sentence without a full stop looks like a name.
+    names = {name.casefold() for name in _NAME.findall(text) if not POLITE.fullmatch(name.casefold())}
     return not names or names <= set(_WORD.findall(comparable(other)))
 
 
