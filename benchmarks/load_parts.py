@@ -37,7 +37,8 @@ NO_BREAKER = 1_000_000
 
 def cuts(values: Iterable[float]) -> dict[str, float]:
     """Return the median, the 95th and the 99th percentile."""
-    hundred = statistics.quantiles(list(values), n=100, method="inclusive")
+    given = list(values)
+    hundred = statistics.quantiles(given * (1 + (len(given) == 1)), n=100, method="inclusive")
     return {"p50": hundred[49], "p95": hundred[94], "p99": hundred[98]}
 
 

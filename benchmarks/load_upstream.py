@@ -26,6 +26,7 @@ class Stub(asyncio.Protocol):
 
     delay_s = 0.0
     cuts: ClassVar[dict[str, float]] = {}
+    answered: ClassVar[int] = 0
     finish: ClassVar[asyncio.Event]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,10 +51,13 @@ class Stub(asyncio.Protocol):
             self._stream = asyncio.ensure_future(self._pieces(name.decode(), int(pieces)))
         elif target == b"/cuts":
             self._answer(json.dumps(self.cuts).encode())
+        elif target == b"/answered":
+            self._answer(str(self.answered).encode())
         elif target == b"/finish":
             self.finish.set()
             self._answer(b"{}")
         else:
+            Stub.answered += 1
             asyncio.get_running_loop().call_later(self.delay_s, self._answer, b'{"choices": []}')
 
     def _answer(self, body: bytes) -> None:

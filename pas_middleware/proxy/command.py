@@ -140,4 +140,15 @@ def run(build_one: Callable[[], Proxy], host: str, port: int, workers: int, grac
         return
     with tempfile.TemporaryDirectory(prefix="pas-metrics-") as folder:
         os.environ[SHARED] = folder
-        Multiprocess(config, [socket]).run()
+        _Supervisor(config, [socket]).run()
+
+
+class _Supervisor(Multiprocess):
+    """Starts workers anew when they die, and stops them all."""
+
+    def terminate_all(self) -> None:
+        """Tell the workers to stop; nobody is let in any more."""
+        # Open here, the port would go on taking connections while the workers end, and drop them in the end.
+        for socket in self.sockets:
+            socket.close()
+        super().terminate_all()

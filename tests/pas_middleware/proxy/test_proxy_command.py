@@ -67,17 +67,36 @@ def test_serves_records_and_stops_gently(upstream, tmp_path, workers):
     assert [row["prompt"] for row in read_record(record)] == [PROMPT]
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nobody_is_let_in_while_it_stops(upstream, workers):
+    upstream.hold = threading.Event()
+    with serve("--upstream", upstream.url, "--workers", workers) as (process, url):
+        with httpx.Client(trust_env=False, timeout=60) as client:
+            with client.stream("POST", f"{url}/v1/chat/completions", json=BODY | {"stream": True}) as answer:
+                next(answer.iter_raw())
+                process.send_signal(signal.SIGTERM)
+                _wait_until_refused(url)
+                upstream.hold.set()
+        assert process.wait(30) == 0
+
+
+def _wait_until_refused(url: str) -> None:
+    for _ in range(1_500):
+        try:
+            httpx.get(f"{url}/healthz", trust_env=False, timeout=1)
+        except httpx.ConnectError:
+            return
+        except httpx.TransportError:  # taken, and left without an answer
+            pass
+        threading.Event().wait(0.02)
+    pytest.fail("connections are still taken")
+
+
 def test_workers_stop_when_the_process_that_started_them_is_killed(upstream):
     with serve("--upstream", upstream.url, "--workers", "2") as (process, url):
         process.kill()
         process.wait()
-        for _ in range(1_500):
-            try:
-                httpx.get(f"{url}/healthz", trust_env=False)
-            except httpx.ConnectError:  # nobody listens
-                return
-            threading.Event().wait(0.02)
-    pytest.fail("they still serve")
+        _wait_until_refused(url)
 
 
 @contextmanager
