@@ -101,7 +101,10 @@ def test_bodies_that_cannot_be_read_are_refused(shared, content, headers, status
 
 
 def test_other_methods_are_refused(shared):
-    assert shared[0].get(PATH).status_code == 405
+    answer = shared[0].get(PATH)
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/json")
+    error = {"message": "pas proxy: use POST.", "type": "pas_proxy_error", "code": "method", "param": None}
+    assert answer.json() == {"type": "error", "error": error}  # as OpenAI's clients read it, and Anthropic's
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Faults between the proxy and its upstream, in both modes of `on_error`: relayed as they are, never sent twice."""
 
 import socket
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -46,6 +47,17 @@ def test_an_upstream_that_refuses(start, on_error):
     answer = ask(url)
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
     assert httpx.get(url + "/healthz", trust_env=False).status_code == 200
+
+
+def test_an_upstream_that_takes_no_connection(start):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(4):  # more than it lets wait: whoever comes next is not even refused
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        address = f"http://127.0.0.1:{full.getsockname()[1]}"
+        answer = ask(start(upstream=address, connect_timeout_s=0.05))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
 
 
 @MODES

@@ -166,13 +166,16 @@ async def test_requests_pass_while_the_model_loads_and_it_is_ready_after_an_infe
     url = start(load=load, wait=False)
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         assert (await client.get("/healthz")).status_code == 200
-        assert (await client.get("/readyz")).status_code == 503
-        assert (await client.post("/v1/complement", json={"prompt": PROMPT})).status_code == 503
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()) == (503, {"ready": False, "model": ""})
+        complement = await client.post("/v1/complement", json={"prompt": PROMPT})
+        assert (complement.status_code, complement.headers["retry-after"]) == (503, "1")
         answer = await client.post(CHAT, content=chat(), headers=JSON)
         assert (answer.headers["x-pas-reason"], upstream.requests[0].body) == ("not_ready", chat())
         loading.set()
-        while (await client.get("/readyz")).status_code != 200:
+        while (ready := await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.002)
+    assert ready.json() == {"ready": True, "model": "scripted"}
     assert len(model.calls) == 1
 
 

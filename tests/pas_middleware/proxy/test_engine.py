@@ -1,0 +1,93 @@
+"""How a proxy's model gets ready: what is tried again, what is told, what is given up."""
+
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from http_servers import COMPLEMENT
+from pas_middleware import PAS, ModelCorrupt, Record, ScriptedModel, Settings
+from pas_middleware.proxy import engine as engine_module
+from pas_middleware.proxy.engine import Engine
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(engine_module, "_PAUSE_S", 0.0)
+
+
+async def ready(engine: Engine) -> PAS:
+    engine.start()
+    while engine.pas is None:
+        await asyncio.sleep(0.001)
+    return engine.pas
+
+
+def failing_once() -> ScriptedModel:
+    failures = [RuntimeError("not yet")]
+
+    def script(prompt: str) -> str:
+        if failures:
+            raise failures.pop()
+        return COMPLEMENT
+
+    return ScriptedModel(script)
+
+
+@pytest.mark.parametrize("on_error", ["passthrough", "raise"])
+async def test_a_warm_up_that_fails_is_told_and_tried_again(caplog, on_error, tmp_path):
+    record = Record(tmp_path / "pas.jsonl")
+    engine = Engine(lambda: PAS(failing_once(), Settings(on_error=on_error)), record)
+    with caplog.at_level(logging.WARNING):
+        pas = await ready(engine)
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "the warm-up failed (model_error); requests pass through, and it is tried again"
+    ]
+    assert pas.record is record and pas.augment("Compare renting and buying a flat.").applied
+    await engine.close()
+
+
+async def test_a_warm_up_that_breaks_in_an_unknown_way_is_tried_again(caplog, monkeypatch):
+    pas, breaks = PAS(ScriptedModel()), [KeyError("odd")]
+    real = pas.augment_batch
+
+    def breaking_once(prompts: list[str]) -> object:
+        if breaks:
+            raise breaks.pop()
+        return real(prompts)
+
+    monkeypatch.setattr(pas, "augment_batch", breaking_once)
+    engine = Engine(lambda: pas)
+    assert await ready(engine) is pas
+    assert "model_error" in caplog.text
+    await engine.close()
+
+
+async def test_a_model_of_languages_without_a_sentence_to_try_is_ready():
+    model = ScriptedModel(languages=("de",))
+    engine = Engine(lambda: PAS(model))
+    assert (await ready(engine)).model.languages == ("de",) and model.calls == []
+    await engine.close()
+
+
+async def test_a_model_that_cannot_be_loaded_is_named_and_given_up(caplog):
+    def load() -> PAS:
+        raise ModelCorrupt("model.onnx was altered;")
+
+    engine = Engine(load)
+    engine.start()
+    await engine._task
+    assert engine.pas is None
+    assert "the model was not loaded: ModelCorrupt: model.onnx was altered" in caplog.text
+    await engine.close()
+
+
+async def test_it_can_be_closed_while_it_loads():
+    loading = threading.Event()
+    engine = Engine(lambda: loading.wait() and PAS(ScriptedModel()))
+    engine.start()
+    await asyncio.sleep(0)
+    await engine.close()
+    loading.set()
+    assert engine.pas is None and engine._task.cancelled()
