@@ -19,8 +19,9 @@ def at_once(monkeypatch):
 
 async def ready(engine: Engine) -> PAS:
     engine.start()
-    while engine.pas is None:
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(30):  # else a failure is a test without an end
+        while engine.pas is None:
+            await asyncio.sleep(0.001)
     return engine.pas
 
 
