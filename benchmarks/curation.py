@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 import typer
-from curation_parts import Clock, by_graph, compared, edits_of, growth, made_up, noise, print_recall
+from curation_parts import UNLISTED, Clock, by_graph, compared, edits_of, growth, made_up, noise, print_recall
 from numpy.typing import NDArray
 
 from pas_trainer.curate import cleaning, embedding, near, quality, reading, selection, semantic
@@ -180,9 +180,10 @@ def _print_edits(rows: list[str], origin: list[int], kinds: list[str], local: Lo
     for kind in sorted(set(kinds) - {""}):
         mine = [place for place, name in enumerate(kinds) if name == kind]
         print(f"| {kind} | {len(mine):,} | {sum(right.get(place, False) for place in mine) / len(mine):.4f} |")
-    planted = [place for place, name in enumerate(kinds) if name]
+    planted = [place for place, name in enumerate(kinds) if name not in ("", UNLISTED)]
     recall = sum(right.get(place, False) for place in planted) / len(planted)
-    print(f"recall {recall:.4f}, precision {sum(right.values()) / len(right):.4f}, {len(planted):,} planted")
+    precision = sum(right.values()) / len(right)
+    print(f"recall {recall:.4f}, precision {precision:.4f}, {len(planted):,} planted, without {UNLISTED}")
 
 
 @app.command()

@@ -126,6 +126,10 @@ def print_recall(truth: Pairs, ways: dict[str, Pairs]) -> None:
 
 _SUFFIXES = ("please", "Thanks!", "thank you very much", "Thanks in advance.")
 _ENDINGS = ("谢谢", "谢谢！", "麻烦了")
+#: An edit by words that the near step does not take for courtesies: what it does beyond its list.
+UNLISTED = "unlisted suffix"
+_OTHER_SUFFIXES = ("Cheers!", "Much appreciated.", "Take your time.", "Looking forward to it!")
+_OTHER_ENDINGS = ("辛苦了", "拜托！", "多谢啦")
 
 
 def edits_of(text: str, chinese: bool, rng: random.Random) -> dict[str, str]:
@@ -135,5 +139,6 @@ def edits_of(text: str, chinese: bool, rng: random.Random) -> dict[str, str]:
         "case": text.swapcase() if not chinese else text.upper(),
         "punctuation": text.rstrip(".?!。？！") + rng.choice(("!!!", "...", "？！" if chinese else "?!")),
         "suffix": f"{text}{rng.choice(_ENDINGS) if chinese else ' ' + rng.choice(_SUFFIXES)}",
+        UNLISTED: f"{text}{rng.choice(_OTHER_ENDINGS) if chinese else ' ' + rng.choice(_OTHER_SUFFIXES)}",
         "reordering": ", ".join([*parts[1:], parts[0]]) if len(parts) > 1 else f"  {text}  ",
     }

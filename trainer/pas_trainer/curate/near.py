@@ -73,33 +73,38 @@ def _signed(part: pa.Table, bagging: Bagging) -> pa.Table:
     return pa.table({"signature": pa.array([m.hashvalues.astype(np.uint32).tobytes() for m in made], pa.binary())})
 
 
-def candidates(found: Signatures) -> tuple[Places, Places]:
-    """Return rows that share a band of their signatures, by sorting: a million rows fit where dictionaries do not."""
-    width = _HASHES // _BANDS
-    pairs = [np.empty((0, 2), np.int64)]
+def candidates(found: Signatures, least: float) -> tuple[Places, Places]:
+    """Return rows that share a band of their signatures and so much of the whole, the later ones first.
+
+    By sorting, and each band's told apart at once: a million rows fit where dictionaries or all pairs do not.
+    """
+    pairs = [np.empty(0, np.int64)]
     for band in range(_BANDS):
-        # One number for a band's four: it sorts faster, and what falls together by chance is told apart later.
-        halves = np.ascontiguousarray(found[:, band * width : (band + 1) * width]).view(np.uint64)
-        keys = halves[:, 0] * _MIXER ^ halves[:, 1]
-        order = np.argsort(keys, kind="stable")
-        starts = np.ones(len(order), dtype=bool)
-        starts[1:] = np.diff(keys[order]) != 0
-        first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
-        # Only rows with others before them in their bucket: those are few, and rows are many.
-        place = np.flatnonzero(~starts)
-        for back in range(_BACK + 1):
-            # No step back stands for the bucket's first.
-            other = first[place] if not back else np.maximum(place - back, first[place])
-            pairs.append(np.stack([order[place], order[other]], 1).astype(np.int64))
-    both = np.unique(np.sort(np.concatenate(pairs), 1), axis=0)
-    return both[:, 1], both[:, 0]
+        later, earlier = _bucketed(found, band)
+        likely = _looks_alike(found, later, earlier) >= least
+        pairs.append(later[likely] * len(found) + earlier[likely])
+    both = np.unique(np.concatenate(pairs))
+    return both // max(1, len(found)), both % max(1, len(found))
+
+
+def _bucketed(found: Signatures, band: int) -> tuple[Places, Places]:
+    width = _HASHES // _BANDS
+    # One number for a band's four: it sorts faster, and what falls together by chance is told apart later.
+    halves = np.ascontiguousarray(found[:, band * width : (band + 1) * width]).view(np.uint64)
+    keys = halves[:, 0] * _MIXER ^ halves[:, 1]
+    order = np.argsort(keys, kind="stable")
+    starts = np.ones(len(order), dtype=bool)
+    starts[1:] = np.diff(keys[order]) != 0
+    first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
+    # Only rows with others before them in their bucket: those are few, and rows are many.
+    place = np.flatnonzero(~starts)
+    others = [first[place], *(np.maximum(place - back, first[place]) for back in range(1, _BACK + 1))]
+    return np.tile(order[place], len(others)), order[np.concatenate(others)]
 
 
 def near_pairs(prompts: Sequence[str], found: Signatures, bagging: Bagging, least: float) -> Pairs:
     """Return the pairs of prompts whose bags overlap at least so much."""
-    later, earlier = candidates(found)
-    likely = _looks_alike(found, later, earlier) >= least - _DOUBT
-    later, earlier = later[likely], earlier[likely]
+    later, earlier = candidates(found, least - _DOUBT)
     similarity = np.array(
         [jaccard(bagging(prompts[a]), bagging(prompts[b])) for a, b in zip(later, earlier, strict=True)], np.float32
     )
