@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -42,6 +44,14 @@ def test_a_finished_stage_is_recorded_and_not_done_again(tmp_path, source):
     assert written["inputs"] == {"prompts": digest(source)}
     assert (written["rejected"], written["usd"], written["finished"]) == ({"too_short": 1}, 0.25, True)
     assert [record.name for _, record in records(tmp_path)] == ["clean"]
+
+
+def test_the_time_computed_is_that_of_the_process_and_its_children(tmp_path, source):
+    def work(folder):
+        subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+        return Done()
+
+    assert stage(source).run(tmp_path / "out", work).cpu_seconds > 0.25
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -2,8 +2,9 @@
 
     runs/sft.sh
 
-The intent bank teaches, the project's pairs ask. Whether a complement fits its prompt's category is judged by a
-classifier that read nothing that the model learnt: TF-IDF and logistic regression on the complements of other pairs.
+English alone, for the judge's sentence vectors know no Chinese. Every intent of the bank has three complements that
+say the same in other words and weigh other things. The model learns the first of each; the judge, which says what
+category a complement is of, reads the others and no text of the model's. Asked are prompts that nobody learnt.
 """
 
 from __future__ import annotations
@@ -16,31 +17,36 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from .mini.examples import DATA, bank_examples, bank_rows, normalized, read_jsonl
-from .nano import Size, pretrain
+from .mini.examples import DATA, bank_examples, bank_rows, gate_examples, normalized, read_jsonl
+from .nano import SMALL, pretrain
+from .nano_fits import Judge, fits, judge_of
+from .sft import base as bases
+from .sft import held_out
+from .sft.pairs import read_pairs
+from .sft.settings import TrainSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show fine-tuning with a model made here.")
-SIZE = Size(vocabulary=3072, hidden=128, layers=3, heads=4, kv_heads=2, inner=352)
-#: Of the project's pairs, what the classifier reads; the rest is asked.
+_LANGUAGE = "en"
+#: Of the project's pairs, what the judge reads; the rest is asked.
 _READ = 0.75
-#: Of the bank's prompts, for each intent and language: enough to learn from within minutes.
-_MOST = 10
-_DRAWS = 2000
+#: The files of prompts that are asked: held-out ones of the bank, whose intents were learnt, and the pairs', of others.
+ASKED = ("ask-bank", "ask-pairs")
+
+Row = dict[str, Any]
 
 
 def _order(text: str) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
 
 
-def folds() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the project's pairs that have a complement in two parts: for the classifier to read, and to ask."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+def folds() -> tuple[list[Row], list[Row]]:
+    """Return the project's pairs that have a complement in two parts: for the judge to read, and to ask."""
+    groups: dict[str, list[Row]] = defaultdict(list)
     for row in read_jsonl(DATA / "pairs.jsonl"):
-        if row["complement"]:
-            groups[row["category"], row["language"]].append(row)
+        if row["complement"] and row["language"] == _LANGUAGE:
+            groups[row["category"]].append(row)
     read, ask = [], []
     for group in groups.values():
         ranked = sorted(group, key=lambda row: _order(row["prompt"]))
@@ -49,144 +55,95 @@ def folds() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return read, ask
 
 
-def bank_pairs(kept_out: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the intent bank's training prompts, each with one of its intent's complements, none of `kept_out`."""
+def bank_pairs(split: str, kept_out: Iterable[str] = ()) -> list[Row]:
+    """Return a split of the intent bank's prompts, each with the first of its intent's complements, none kept out."""
     bank, out = bank_rows(), {normalized(prompt) for prompt in kept_out}
-    rows: list[dict[str, Any]] = []
-    taken: Counter[tuple[str, str]] = Counter()
+    rows = []
     for example in bank_examples():
-        place = (example.intent, example.language)
-        if example.split == "train" and taken[place] < _MOST and normalized(example.prompt) not in out:
-            taken[place] += 1
-            texts = [variant["text"] for variant in bank[example.intent]["complements"][example.language]]
-            complement = texts[_order(example.prompt) % len(texts)] if texts else ""
-            rows.append(
-                {
-                    "prompt": example.prompt,
-                    "complement": complement,
-                    "category": example.category,
-                    "language": example.language,
-                }
-            )
+        if example.split == split and example.language == _LANGUAGE and normalized(example.prompt) not in out:
+            texts = bank[example.intent]["complements"][_LANGUAGE]
+            complement = texts[0]["text"] if texts else ""
+            rows.append({"prompt": example.prompt, "complement": complement, "category": example.category})
     return rows
 
 
+def judged_by() -> list[Row]:
+    """Return the complements that the judge reads: the bank's that nobody learns, and those of the first pairs."""
+    texts = (
+        (row["category"], text["text"]) for row in bank_rows().values() for text in row["complements"][_LANGUAGE][1:]
+    )
+    return [*({"complement": text, "category": category} for category, text in texts), *folds()[0]]
+
+
 @app.command()
-def data(
-    out: Annotated[Path, typer.Argument(help="The folder to write.")],
-    language: Annotated[str, typer.Option(help="en or zh alone; default: both.")] = "",
-) -> None:
-    """Write what is learnt (pairs.jsonl), what the classifier reads (read.jsonl) and what is asked (ask.jsonl)."""
-    read, ask = folds()
-    pairs = bank_pairs(row["prompt"] for row in [*read, *ask])
+def data(out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:
+    """Write what is learnt (pairs.jsonl), what else the base sees, what the judge reads, and what is asked."""
+    read, pairs = folds()
+    bank = [row for row in bank_pairs("report") if row["complement"]]
+    learnt = bank_pairs("train", [row["prompt"] for row in (*read, *pairs, *bank)])
+    asked = {normalized(row["prompt"]) for row in (*pairs, *bank)}
+    others = (row.prompt for row in gate_examples() if row.split == "train" and row.language == _LANGUAGE)
+    prompts = [text for text in (*others, *(row["prompt"] for row in read)) if normalized(text) not in asked]
     out.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("pairs", random.Random(0).sample(pairs, len(pairs))), ("read", read), ("ask", ask)):
-        kept = [row for row in rows if row["language"] == language or not language]
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
-        (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
-        typer.echo(f"{out / name}.jsonl: {len(kept):,}")
+    _write(out / "pairs.jsonl", random.Random(0).sample(learnt, len(learnt)))
+    _write(out / "prompts.jsonl", [{"prompt": text} for text in prompts])
+    _write(out / "judge.jsonl", judged_by())
+    _write(out / f"{ASKED[0]}.jsonl", bank)
+    _write(out / f"{ASKED[1]}.jsonl", pairs)
+
+
+def _write(file: Path, rows: Sequence[Row]) -> None:
+    kept = (
+        {name: value for name, value in row.items() if name in ("prompt", "complement", "category")} for row in rows
+    )
+    text = "".join(json.dumps(row | {"language": _LANGUAGE}, ensure_ascii=False) + "\n" for row in kept)
+    file.write_text(text, encoding="utf-8")
+    typer.echo(f"{file}: {len(rows):,}")
 
 
 @app.command()
 def base(
-    pairs: Annotated[Path, typer.Argument(help="pairs.jsonl: its prompts alone are learnt.")],
+    folder: Annotated[Path, typer.Argument(help="Where `data` wrote; its prompts alone are learnt.")],
     out: Annotated[Path, typer.Argument(help="The checkpoint to write.")],
-    epochs: Annotated[int, typer.Option(min=1, help="How often it sees each prompt.")] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="How often it sees each prompt.")] = 6,
 ) -> None:
     """Make a base: a tokenizer and a language model of the prompts, from scratch."""
-    rows = list(read_jsonl(pairs))
+    rows = list(read_jsonl(folder / "pairs.jsonl"))
+    prompts = [row["prompt"] for row in (*rows, *read_jsonl(folder / "prompts.jsonl"))]
     # The tokenizer has to spell complements as well; the weights see prompts only.
-    loss = pretrain(out, [row["prompt"] for row in rows], [row["complement"] for row in rows], SIZE, epochs=epochs)
-    typer.echo(f"{out}: loss {loss:.3f}")
+    loss = pretrain(out, prompts, [row["complement"] for row in rows], SMALL, epochs=epochs)
+    typer.echo(f"{out}: {len(prompts):,} prompts, loss {loss:.3f}")
 
 
 @app.command()
 def score(
-    folder: Annotated[Path, typer.Argument(help="Where pairs.jsonl, read.jsonl and ask.jsonl lie.")],
+    folder: Annotated[Path, typer.Argument(help="Where `data` wrote.")],
     checkpoint: Annotated[Path, typer.Argument(help="The fine-tuned checkpoint.")],
 ) -> None:
     """Print how well the complements for held-out prompts fit their category, and the same for what it must beat."""
-    from .sft import base as bases
-    from .sft import held_out
-    from .sft.pairs import read_pairs
-    from .sft.settings import TrainSettings
-
-    asked = read_pairs(folder / "ask.jsonl")
     opened = bases.open_base(TrainSettings(base=str(checkpoint)))
-    samples = held_out.write_complements(checkpoint, opened, asked)
-    rows = [(s.category, s.language, s.complement) for s in samples]
-    figures = fits(rows, list(read_jsonl(folder / "read.jsonl")), list(read_jsonl(folder / "pairs.jsonl")))
-    reference = fits(
-        [(p.category, p.language, p.complement) for p in asked], list(read_jsonl(folder / "read.jsonl")), []
-    )
-    figures["references"] = reference["sft"]
-    result = {"fits_category": figures, "held_out": held_out.figures(samples)}
+    judge = judge_of(list(read_jsonl(folder / "judge.jsonl")))
+    learnt = Counter(row["complement"] for row in read_jsonl(folder / "pairs.jsonl") if row["complement"])
+    result, pages = {}, []
+    for name in ASKED:
+        samples = held_out.write_complements(checkpoint, opened, read_pairs(folder / f"{name}.jsonl"))
+        result[name] = _score(samples, learnt, judge) | {"complements": held_out.figures(samples)}
+        pages.append(held_out.page(samples).replace("# Complements", f"# {name}: complements", 1))
     (folder / "score.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    (folder / "score.md").write_text(held_out.page(samples), encoding="utf-8")
+    (folder / "score.md").write_text("\n".join(pages), encoding="utf-8")
     typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
 
 
-def fits(
-    rows: Sequence[tuple[str, str, str]], read: Sequence[dict[str, Any]], learnt: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return the share of complements that a classifier puts into their prompt's category, with 95 % intervals.
-
-    `rows` are category, language and complement of each prompt. Beside it: the same complements dealt out anew within
-    a language, exactly in the mean over all ways, and the commonest learnt complement of the language for every prompt.
-    """
-    guess = _classifier(read)
-    found = guess([text for _, _, text in rows])
-    own = np.array([bool(text) and name == want for (want, _, text), name in zip(rows, found, strict=True)], float)
-    dealt = _dealt(rows, found)
-    figures = {
-        "n": len(rows),
-        "sft": _interval(own),
-        "shuffled": _interval(dealt),
-        "sft-shuffled": _interval(own - dealt),
+def _score(samples: Sequence[held_out.Sample], learnt: Counter[str], judge: Judge) -> dict[str, Any]:
+    wanted = [sample.category for sample in samples]
+    common = learnt.most_common(1)[0][0]
+    written = [sample.complement for sample in samples]
+    return {
+        "fits": fits(wanted, written, common, judge),
+        "references": fits(wanted, [sample.reference for sample in samples], common, judge)["sft"],
+        "learnt_word_for_word": round(sum(text in learnt for text in written) / len(written), 4),
+        "the_very_reference": round(sum(s.complement == s.reference for s in samples) / len(written), 4),
     }
-    if learnt:
-        common = _commonest(rows, learnt, guess)
-        figures |= {"commonest": _interval(common), "sft-commonest": _interval(own - common)}
-    return figures
-
-
-def _classifier(read: Sequence[dict[str, Any]]) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    # Characters, not words: Chinese has no spaces.
-    model = make_pipeline(
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), sublinear_tf=True),
-        LogisticRegression(C=20, max_iter=2000, random_state=0),
-    )
-    model.fit([row["complement"] for row in read], [row["category"] for row in read])
-    return model.predict
-
-
-def _dealt(rows: Sequence[tuple[str, str, str]], found: Sequence[str]) -> np.ndarray:
-    """Return for each prompt the share of all complements of its language that would fit it."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    totals: Counter[str] = Counter()
-    for (_, language, text), name in zip(rows, found, strict=True):
-        totals[language] += 1
-        counts[language][name if text else ""] += 1
-    return np.array([counts[language][want] / totals[language] for want, language, _ in rows])
-
-
-def _commonest(rows: Sequence[tuple[str, str, str]], learnt: Sequence[dict[str, Any]], guess: Any) -> np.ndarray:
-    names = {}
-    for language in {language for _, language, _ in rows}:
-        texts = Counter(row["complement"] for row in learnt if row["language"] == language and row["complement"])
-        names[language] = guess([texts.most_common(1)[0][0]])[0]
-    return np.array([float(names[language] == want) for want, language, _ in rows])
-
-
-def _interval(values: np.ndarray) -> dict[str, float]:
-    """Return the mean and its 95 % bootstrap interval over prompts."""
-    draws = np.random.default_rng(0).integers(0, len(values), (_DRAWS, len(values)))
-    low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
-    return {"value": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,7 @@ class Record:
     version: str
     finished: bool = False
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of this process and those it waited for
     counts: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -88,13 +90,16 @@ class Stage:
         before = self.check(folder, wanted, redo=redo)
         if before is not None and before.finished:
             return before
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), _cpu_seconds()
         with room_in(folder):
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / RECORD, asdict(wanted))
             done = work(folder)
-            seconds = round(time.perf_counter() - started, 2)
-            finished = asdict(wanted) | asdict(done) | {"finished": True, "seconds": seconds}
+            took = {
+                "seconds": round(time.perf_counter() - started, 2),
+                "cpu_seconds": round(_cpu_seconds() - computed, 2),
+            }
+            finished = asdict(wanted) | asdict(done) | {"finished": True} | took
             write_json(folder / RECORD, finished)
         return Record(**finished)
 
@@ -119,6 +124,10 @@ class Stage:
         inputs = {name: digest(given) if isinstance(given, Path) else given for name, given in self.inputs.items()}
         settings = json.loads(_plain(self.settings))
         return Record(self.name, inputs, settings, pas_middleware.__version__)
+
+
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])
 
 
 def records(folder: Path) -> list[tuple[Path, Record]]:

@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 from safetensors import SafetensorError
-from sft_data import QUICK
+from sft_data import QUICK, write_rows
 from transformers import AutoModelForCausalLM, TrainerCallback
 
 from pas_middleware import PAS
@@ -109,6 +109,21 @@ def test_trainer_sees_no_loss_on_prompts(base, pairs_file, tmp_path):
         assert torch.equal(ids[learnt], labels[learnt])
         assert ids[learnt][-1] == 2
         assert (~learnt).sum() > 5
+
+
+def test_pairs_of_like_length_share_a_batch_and_none_is_left_out(base, tmp_path):
+    prompts = [f"How do I tie knot {n}?{' Please tell me.' * (n % 2) * 20}" for n in range(80)]
+    rows = [{"prompt": prompt, "complement": "Name each step in its order and what it needs."} for prompt in prompts]
+    pairs_file = write_rows(tmp_path / "pairs.jsonl", rows)
+    padded, learnt = [], []
+    for by_length in (False, True):
+        asked = settings(base, by_length=by_length, held_out=0.0)
+        trainer = fit._sft(bases.open_base(asked), run.gather(pairs_file, asked), asked, tmp_path / str(by_length))
+        batches = list(trainer.get_train_dataloader())
+        padded.append(sum(batch["input_ids"].numel() for batch in batches))
+        learnt.append(sum(int((batch["labels"] != -100).sum()) for batch in batches))
+    assert padded[1] < 0.85 * padded[0]
+    assert learnt[1] == learnt[0]
 
 
 def test_packed_sequences_do_not_see_each_other(base, pairs_file, tmp_path):

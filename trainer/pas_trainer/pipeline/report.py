@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ..mini.examples import read_jsonl
 from ..report import Page, Sample
 from ..stages import Record
+from ..synthesize.report import outcome
 
 _ORDER = ("curate", "synthesize", "base", "train", "export", "evaluate")
 _SAMPLES = 20
@@ -22,9 +23,11 @@ def page(folder: Path) -> Page:
     assert record is not None  # `pas report` looked
     stages = {name: found for name in _ORDER if (found := Record.read(folder / name)) is not None}
     made = Page(
-        f"Run of {record.settings['name']}", f"{len(stages)} stages, {record.seconds:,.0f} s, {record.usd:.2f} USD."
+        f"Run of {record.settings['name']}",
+        f"{len(stages)} stages, {record.seconds:,.0f} s ({record.cpu_seconds:,.0f} s of CPU), {record.usd:.2f} USD.",
     )
     _stages(made, stages)
+    outcome(made, stages["synthesize"])
     _training(made, folder, stages["train"])
     _figures(made, "Export", "What the graph kept of its checkpoint.", stages["export"].figures)
     _figures(made, "Evaluation", "Held-out prompts, as an application asks them.", stages["evaluate"].figures)
@@ -35,8 +38,11 @@ def page(folder: Path) -> Page:
 
 def _stages(made: Page, stages: Mapping[str, Record]) -> None:
     made.section("Stages", "What each stage was given is hashed; one whose inputs and settings are the same is kept.")
-    rows = [(s.name, s.seconds, s.usd, _listed(s.counts), _listed(s.rejected), s.key[:12]) for s in stages.values()]
-    made.table(("stage", "seconds", "USD", "counts", "rejected", "key"), rows)
+    rows = [
+        (s.name, s.seconds, s.cpu_seconds, s.usd, _listed(s.counts), _listed(s.rejected), s.key[:12])
+        for s in stages.values()
+    ]
+    made.table(("stage", "seconds", "of CPU", "USD", "counts", "rejected", "key"), rows)
 
 
 def _training(made: Page, folder: Path, record: Record) -> None:

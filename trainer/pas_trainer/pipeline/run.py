@@ -44,17 +44,22 @@ def run(config: Pipeline, say: Say, *, redo: bool = False) -> Record:
         say(f"{name}: {folder}")
         done[name] = _STAGES[name](config, redo)
         kept = before is not None and before.finished and before == done[name]
-        say(f"{name}: {'as it was' if kept else f'{done[name].seconds:,.0f} s'}, {_counts(done[name])}")
+        say(f"{name}: {'as it was' if kept else _took(done[name])}, {_counts(done[name])}")
     finished = replace(
         wanted,
         finished=True,
         seconds=round(sum(record.seconds for record in done.values()), 2),
+        cpu_seconds=round(sum(record.cpu_seconds for record in done.values()), 2),
         counts={name: [0, *record.counts.values()][-1] for name, record in done.items()},
         usd=sum(record.usd for record in done.values()),
     )
     cards.write(config, done)
     write_json(config.out / RECORD, asdict(finished))
     return finished
+
+
+def _took(record: Record) -> str:
+    return f"{record.seconds:,.0f} s ({record.cpu_seconds:,.0f} s of CPU)"
 
 
 def _counts(record: Record) -> str:
@@ -92,13 +97,12 @@ def _base(config: Pipeline, redo: bool) -> Record:
 
     def work(folder: Path) -> Done:
         # torch only now: whatever is refused is refused at once.
-        from ..nano import pretrain
-        from ..nano_sft import SIZE
+        from ..nano import SMALL, pretrain
 
         rows = list(read_jsonl(pairs))
         prompts, spelt = ([row[name] for row in rows] for name in ("prompt", "complement"))
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-        loss = pretrain(folder / "checkpoint", prompts, spelt, SIZE, epochs=made.epochs, seed=made.seed)
+        loss = pretrain(folder / "checkpoint", prompts, spelt, SMALL, epochs=made.epochs, seed=made.seed)
         return Done({"prompts": len(prompts)}, figures={"loss": loss})
 
     return Stage("base", {"pairs": pairs}, asdict(made)).run(config.folders["base"], work, redo=redo)

@@ -54,6 +54,7 @@ def _sft(base: Base, pairs: Pairs, settings: TrainSettings, out: Path) -> Any:
     config = SFTConfig(
         **_arguments(settings, out, evaluated=held is not None),
         packing=settings.packing,
+        group_by_length=settings.by_length,
         eval_packing=False,
         completion_only_loss=True,
         eos_token=base.tokenizer.convert_ids_to_tokens(base.end),

@@ -28,6 +28,7 @@ class TrainSettings:
     context: int = 4096
     prompt_tokens: int = 512  # of a longer prompt head and tail are kept, as the exported model does
     packing: bool = False
+    by_length: bool = False  # of SFT: pairs of like length in a batch, with less padding
     epochs: float = 2.0
     steps: int = 0  # above 0 it goes before `epochs`
     learning_rate: float = 0.0  # 0: 2e-5 for SFT, 5e-7 for DPO
