@@ -93,14 +93,25 @@ def test_cards_name_sources_licences_writers_counts_and_figures(finished):
     assert "| advice |" in data
     assert "| parameters |" in model
     assert "| max_logit_difference |" in model
-    assert "| same_language |" in model
+    assert "| words_of_references |" in model
+    assert "| applied |" in model
     assert "Not measured in this run" in model
 
 
 def test_report_shows_every_stage(finished):
     config, _ = finished
     html = page_of(config.out).html()
-    for word in ("curate", "synthesize", "base", "train", "export", "evaluate", "max_logit_difference"):
+    for word in (
+        "curate",
+        "synthesize",
+        "base",
+        "train",
+        "export",
+        "evaluate",
+        "max_logit_difference",
+        "of CPU",
+        "Flaws",
+    ):
         assert word in html
 
 
