@@ -18,7 +18,7 @@ MAX_TOKENS, TAIL_TOKENS = 128, 40
 SCALE = 16.0
 #: Lines of a Chinese word, a tab and its English gloss.
 GLOSSES = Path(__file__).parent / "data" / "glosses.tsv"
-#: Where a processor has no instructions for it, torch emulates it some twenty times slower than fp32.
+#: Where a processor has no instructions for it, torch emulates it, many times slower than fp32.
 _HAS_BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
