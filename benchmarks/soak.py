@@ -130,9 +130,10 @@ def plot(path: Path, picture: Path) -> None:
             axis.plot(minutes, [s[name] for s in samples], label=name, linewidth=1)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-        axis.legend(loc="upper right", fontsize=8)
-    axes[0].set_ylim(bottom=0)
+        axis.legend(loc="upper left", ncols=3, fontsize=8)
     axes[2].set_yscale("log")
+    for axis in axes[:2]:
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.25)
     axes[2].set_xlabel("minutes")
     figure.savefig(picture, dpi=110)
 
