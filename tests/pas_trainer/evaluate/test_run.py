@@ -162,7 +162,7 @@ def test_a_run_that_was_broken_off_goes_on_and_pays_for_no_answer_again(tmp_path
         plan = small(tmp_path, server.url)
         plan = replace(plan, judge=replace(plan.judge, retries=0))
         # What the client sees of a server that dies: an error of 500, or now and then a connection that is gone.
-        with pytest.raises(EndpointError, match="10 rows in a row failed|cannot be reached"):
+        with pytest.raises(EndpointError, match=r"10 rows in a row failed|cannot be reached"):
             evaluated(tmp_path, server.url, plan=plan)
         assert not (tmp_path / "run" / "scores.json").exists()
         down = False
