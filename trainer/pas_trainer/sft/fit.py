@@ -162,10 +162,9 @@ def _check_room(model: Any, settings: TrainSettings, out: Path) -> None:
 
 @contextmanager
 def _full_disks_named() -> Iterator[None]:
-    # safetensors and torch have errors of their own for it, which name the cause in words only.
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # safetensors and torch have errors of their own, which name the cause in words only
         if isinstance(error, OSError) or not any(sign in str(error) for sign in _FULL):
             raise
         raise OSError(errno.ENOSPC, str(error)) from error
