@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -11,12 +13,12 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from socket import IPPROTO_TCP, TCP_NODELAY
+from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from typing import Annotated
 
 import typer
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 
 from ..cli.inputs import DeviceOption, ModelOption
 from ..errors import ConfigError
@@ -31,6 +33,8 @@ from .metrics import SHARED
 app = typer.Typer(add_completion=False)
 #: Where the operator's keys come from: not from the command line, which every user of the machine can read.
 UPSTREAM_KEY, CLIENT_KEYS = "PAS_UPSTREAM_KEY", "PAS_CLIENT_KEYS"
+#: Turns of asyncio's loop from an accepted socket to its protocol: four, and as many to spare.
+_TURNS_TO_ACCEPT = 8
 
 
 @app.command()
@@ -125,22 +129,43 @@ def run(build_one: Callable[[], Proxy], host: str, port: int, workers: int, grac
         timeout_graceful_shutdown=grace_s,
     )
     try:
-        socket = config.bind_socket()
+        listener = config.bind_socket()
         # Inherited by what is accepted; without it a head and its body, sent apart, are 40 ms apart.
-        socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
     except SystemExit:
         raise ConfigError(f"Port {port} of {host} cannot be opened;", hint="choose another with --port.") from None
-    address = f"http://{host}:{socket.getsockname()[1]}"
+    address = f"http://{host}:{listener.getsockname()[1]}"
     typer.echo(f"pas: {address} in front of {upstream}, {workers} worker{'s' * (workers > 1)}", err=True)
     # uvicorn raises the signal that stopped it again; a stop that was asked for is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     if workers == 1:
-        uvicorn.Server(config).run([socket])
+        _Server(config).run([listener])
         return
     with tempfile.TemporaryDirectory(prefix="pas-metrics-") as folder:
         os.environ[SHARED] = folder
-        _Supervisor(config, [socket]).run()
+        _Supervisor(config, [listener]).run()
+
+
+class _Server(uvicorn.Server):
+    """Stops without overlooking a connection that is accepted in that moment.
+
+    Overlooked, it would be kept open for more requests until the end of the grace, and be cut then.
+    """
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Let in who is at the door, then have every connection end after the request it is at."""
+        loop = asyncio.get_running_loop()
+        for each in (each for server in self.servers for each in server.sockets):
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.remove_reader(each.fileno())  # not closed yet: asyncio would drop what it has accepted
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
+
+
+# The supervisor has no other place to say which server its workers run; it is read in the workers, too.
+multiprocess.Server = _Server  # type: ignore[attr-defined]
 
 
 class _Supervisor(Multiprocess):
@@ -149,6 +174,6 @@ class _Supervisor(Multiprocess):
     def terminate_all(self) -> None:
         """Tell the workers to stop; nobody is let in any more."""
         # Open here, the port would go on taking connections while the workers end, and drop them in the end.
-        for socket in self.sockets:
-            socket.close()
+        for listener in self.sockets:
+            listener.close()
         super().terminate_all()
