@@ -16,6 +16,7 @@ from .config import ProxyConfig
 from .connection import Ask, Connection, Origin
 from .inbound import Inbound
 from .replies import failure
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .metrics import Metrics
@@ -28,6 +29,8 @@ _HOP = frozenset(
 )
 _CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"))
 _MAX_IDLE = 200
+#: Pieces of answers relayed in one turn of the event loop: some five milliseconds of work.
+_PIECES = 16
 _PORTS = {"http": 80, "https": 443}
 _WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
 _PLAIN = re.compile(rb"/[!-~]*")
@@ -41,6 +44,7 @@ class Upstream:
         self._config, self._metrics = config, metrics
         self._origin, self._host, self._base = _place(config)
         self._idle: deque[Connection] = deque()
+        self._turns = Turns(_PIECES)
 
     async def close(self) -> None:
         """Close the connections that are idle."""
@@ -129,6 +133,7 @@ class Upstream:
         await send({"type": "http.response.start", "status": response.status_code, "headers": own + told})
         try:
             async for piece in connection.pieces():
+                await self._turns.take()
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except (OSError, h11.ProtocolError):
             # Half an answer went out: to end without an end is what tells the client that it was cut.
