@@ -60,7 +60,7 @@ def test_no_complement_serves_twice():
 
 def test_gate_and_labels_name_intents_of_the_bank():
     named = [row["intent"] for row in read_jsonl(DATA / "gate.jsonl") if row["intent"]]
-    for row in read_jsonl(DATA / "real_labels.jsonl"):
+    for row in (*read_jsonl(DATA / "real_labels.jsonl"), *read_jsonl(DATA / "tricks.jsonl")):
         named += [row["best"], *row["also"], *filter(None, [row["wrong"]])]
     assert set(named) <= BANK.keys()
 
@@ -72,7 +72,8 @@ def test_held_out_set_is_what_the_docs_say():
             assert counts[name, "riddle", language] == 1
             assert counts[name, "trick", language] == 20
             assert counts[name, "nothing", language] == 30
-        assert counts["fresh", "trick", language] == 20
+        for name in ("fresh", "final"):
+            assert counts[name, "trick", language] == 20
 
 
 def test_nothing_held_out_is_trained_on_exactly_or_nearly():
@@ -83,7 +84,8 @@ def test_nothing_held_out_is_trained_on_exactly_or_nearly():
 
 
 def test_the_riddle_of_the_birds_is_in_no_data_file_but_the_held_out_one():
-    texts = [json.dumps(row, ensure_ascii=False) for p in ("pairs", "gate") for row in read_jsonl(DATA / f"{p}.jsonl")]
+    files = [DATA / f"{name}.jsonl" for name in ("pairs", "gate", "tricks")]
+    texts = [json.dumps(row, ensure_ascii=False) for path in files for row in read_jsonl(path)]
     texts += [prompt for row in BANK.values() for prompts in row["prompts"].values() for prompt in prompts]
     assert [text for text in texts if len(text) < 200 and BIRDS.search(text)] == []
 

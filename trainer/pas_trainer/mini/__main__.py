@@ -72,7 +72,7 @@ def build(
     made = {
         "base": "all-MiniLM-L6-v2 (Apache-2.0)",
         "recipe": asdict(training.Recipe()),
-        "examples": {kind: sum(e.kind == kind for e in train) for kind in ("bank", "pairs", "gate", "real")},
+        "examples": {kind: sum(e.kind == kind for e in train) for kind in ("bank", "pairs", "gate", "tricks", "real")},
     }
     export.write_directory(out, small, model, labels, thresholds, made)
     typer.echo(json.dumps(thresholds, indent=1))
@@ -108,7 +108,7 @@ def report_command(
     full = score(fp32, tokenizer, rows) if fp32 is not None else None
     measured: dict[str, Any] = report.measure(int8, full, bank)
     with PAS.load(model, settings=UNHURRIED) as pas:
-        held = {name: figures.held_out_figures(pas, name) for name in ("report", "development", "fresh")}
+        held = {name: figures.held_out_figures(pas, name) for name in ("report", "development", "fresh", "final")}
     if png is not None:
         report.draw(report.curves(int8, bank), png)
     typer.echo(json.dumps(measured | {"held_out": held}, indent=1) if as_json else report.markdown(measured, held))

@@ -92,7 +92,8 @@ def new_encoder(prompts: Iterable[str], intents: int, categories: int) -> MiniEn
     """
     folder = base_folder()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    bert = AutoModel.from_pretrained(folder, add_pooling_layer=False)
+    # Dropout inside attention would cost torch its fused kernel: half of the time for long prompts.
+    bert = AutoModel.from_pretrained(folder, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
     glossed = glosses()
     pieces = {word: tokenizer(gloss, add_special_tokens=False)["input_ids"] for word, gloss in glossed.items()}
     words = [*glossed, *unglossed_characters(prompts, {*glossed, *tokenizer.get_vocab()})]

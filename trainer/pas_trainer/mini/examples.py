@@ -131,22 +131,27 @@ def gate_examples() -> list[Example]:
     return held_out(rows, 0.15, 0.15)
 
 
+def trick_examples() -> list[Example]:
+    """Return puzzles with a trap, with their like that have none; all train, as the held-out ones are apart."""
+    return [_labelled(row, "tricks") for row in read_jsonl(DATA / "tricks.jsonl")]
+
+
 def labelled_examples(rows: Iterable[dict[str, Any]]) -> list[Example]:
     """Return real prompts labelled with `best`, `also` and `wrong` intents: 20 % thresholds, 20 % report."""
-    examples = [
-        Example(
-            row["prompt"],
-            language_of(row["prompt"]),
-            intent=row["best"],
-            also=tuple(row["also"]),
-            wrong=row.get("wrong") or "",
-            category=row["best"].split(".")[0],
-            needs=row["best"] not in LEFT_ALONE,
-            kind="real",
-        )
-        for row in rows
-    ]
-    return held_out(examples, 0.20, 0.20)
+    return held_out([_labelled(row, "real") for row in rows], 0.20, 0.20)
+
+
+def _labelled(row: dict[str, Any], kind: str) -> Example:
+    return Example(
+        row["prompt"],
+        language_of(row["prompt"]),
+        intent=row["best"],
+        also=tuple(row["also"]),
+        wrong=row.get("wrong") or "",
+        category=row["best"].split(".")[0],
+        needs=row["best"] not in LEFT_ALONE,
+        kind=kind,
+    )
 
 
 def _grams(text: str) -> frozenset[str]:
@@ -179,7 +184,7 @@ class HeldOut:
 
 def all_examples(labelled: Iterable[Example] = ()) -> list[Example]:
     """Return every example once; what is held out anywhere, or resembles the held-out set, never trains."""
-    rows = [*bank_examples(), *pair_examples(), *gate_examples(), *labelled]
+    rows = [*bank_examples(), *pair_examples(), *gate_examples(), *trick_examples(), *labelled]
     kept = {normalized(row.prompt) for row in rows if row.split != "train"}
     held = HeldOut.read()
     seen: set[str] = set()
