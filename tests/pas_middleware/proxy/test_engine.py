@@ -22,9 +22,10 @@ def at_once(monkeypatch):
 
 async def ready(engine: Engine) -> PAS:
     engine.start()
-    async with asyncio.timeout(30):  # else a failure is a test without an end
-        while engine.pas is None:
+    async with asyncio.timeout(10):  # else a failure is a test without an end
+        while engine.pas is None and not engine._task.done():
             await asyncio.sleep(0.001)
+    assert engine.pas is not None, "it was given up"
     return engine.pas
 
 
