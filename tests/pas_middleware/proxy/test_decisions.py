@@ -59,11 +59,29 @@ async def test_what_the_model_leaves_alone_goes_on_as_it_came(decider):
     assert one.counted("skipped", "unsure") == 1.0 and sample(one.metrics, "pas_augment_seconds_sum") == 0.25
 
 
-async def test_a_format_that_fixes_the_answer_is_told_to_the_model(decider):
+@pytest.mark.parametrize(
+    "fields, constrained",
+    [
+        ({"response_format": {"type": "json_object"}}, True),
+        ({"response_format": {"type": "text"}}, False),
+        ({"response_format": {"schema": {}}}, False),  # no type: the API's default is text
+        ({"response_format": "json"}, False),
+        ({"guided_json": {}}, True),
+        ({"guided_json": None, "structured_outputs": None}, False),
+    ],
+)
+async def test_whether_a_format_fixes_the_answer_is_told_to_the_model(decider, fields, constrained):
     one = decider(SKIPPED)
-    body = json.dumps(json.loads(CHAT_BODY) | {"response_format": {"type": "json_object"}}).encode()
-    await one.augmenter.decide(CHAT, JSON, body)
-    assert one.augmenter._engine.pas.asked == [(PROMPT, {"constrained": True})]
+    await one.augmenter.decide(CHAT, JSON, json.dumps(json.loads(CHAT_BODY) | fields).encode())
+    assert one.augmenter._engine.pas.asked == [(PROMPT, {"constrained": constrained})]
+
+
+@pytest.mark.parametrize("content", ["", [], [{"type": "image_url"}], [{"type": "text", "text": ""}], None])
+async def test_a_user_who_says_nothing_costs_the_model_nothing(decider, content):
+    one = decider()
+    raw = json.dumps({"messages": [{"role": "user", "content": content}]}).encode()
+    assert await one.augmenter.decide(CHAT, JSON, raw) == Outcome(reason="blank", body=raw)
+    assert one.augmenter._engine.pas.asked == []
 
 
 TWICE = CHAT_BODY.replace(b'"content"', b'"content": "Hello.", "content"')

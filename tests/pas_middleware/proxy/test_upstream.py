@@ -121,7 +121,7 @@ def test_headers_of_one_connection_alone(given, left):
 
 
 def test_what_a_connection_names_as_its_own_stays_here_and_no_header_that_says_what_a_body_is():
-    named = [(b"Connection", b"close, X-One ,content-length"), (b"connection", b"content-type,x-two")]
+    named = [(b"Connection", b"content-length,close, X-One "), (b"connection", b"x-two,content-type")]
     hop = [(b"x-one", b"1"), (b"X-Two", b"2"), (b"close", b"3")]
     kept = [(b"content-length", b"4"), (b"content-type", b"5"), (b"x-three", b"6")]
     assert end_to_end([*named, *hop, *kept]) == kept
@@ -217,6 +217,7 @@ async def test_a_target_that_is_no_plain_path_goes_nowhere(path):
         ("/b", b"/v1?a=b", b"/b?a=b"),
         ("/b/v2/", b"/v1/v1/x", b"/b/v2/v1/x"),
         ("/b//", b"/v1/x", b"/b/x"),
+        ("/X/", b"/v1/x", b"/X/x"),
         ("//b", b"/v1/x", b"//b/x"),
         ("/b", b"/v1x", b"/b/v1x"),
         ("/b", b"/x/v1", b"/b/x/v1"),
