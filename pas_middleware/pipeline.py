@@ -107,7 +107,7 @@ class Pipeline:
                 while (text := _next_text(texts, deadline)) is not None:
                     yield from filter(None, [draft.take(text)])
                 proposal = self._answers([request], future)[0]
-        except Exception as error:  # whatever it is, on_error decides
+        except BaseException as error:  # as above; a reader who left is one, and is raised again
             yield self._cut_short(request, draft, error)
             return
         yield from self._drafted(request, draft, proposal)
@@ -129,7 +129,7 @@ class Pipeline:
                     if piece := draft.take(text):
                         yield piece
                 proposal = self._answers([request], future)[0]
-        except Exception as error:  # whatever it is, on_error decides
+        except BaseException as error:  # as above; a reader who left is one, and is raised again
             yield self._cut_short(request, draft, error)
             return
         for item in self._drafted(request, draft, proposal):
@@ -151,9 +151,11 @@ class Pipeline:
             return
         yield self._judge(request, replace(proposal, complement=draft.kept))
 
-    def _cut_short(self, request: Request, draft: Draft, error: Exception) -> Verdict:
+    def _cut_short(self, request: Request, draft: Draft, error: BaseException) -> Verdict:
         # Sentences that were passed on are in use already: late or failed as the rest is, they are what is applied.
-        return self._judge(request, Proposal(draft.kept)) if draft.kept else self._failed(error)
+        if draft.kept and is_failure(error):
+            return self._judge(request, Proposal(draft.kept, cut_short=True))
+        return self._failed(error)
 
     @contextmanager
     def _asked(self, requests: list[Request]) -> Iterator[tuple[Future[list[Proposal]], Deadline]]:
@@ -198,7 +200,8 @@ class Pipeline:
             verdict = self._failed(error, proposal.complement)
         except Exception as error:  # a proposal of another shape, or a fault of the guard: the prompt still passes
             return self._failed(error)
-        self._screen.remember(request.prompt, verdict)
+        if not proposal.cut_short:  # asked again with more time, the model may say the whole
+            self._screen.remember(request.prompt, verdict)
         return verdict
 
     def _guarded(self, request: Request, proposal: Proposal) -> Verdict:

@@ -54,13 +54,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a model wants to add to a prompt, or the reason why nothing, or how it failed for this prompt alone."""
+    """What a model wants to add to a prompt, or the reason why nothing, or how it failed for this prompt alone.
+
+    `cut_short` says that the deadline ended the complement, not the model: it is used, and not remembered.
+    """
 
     complement: str = ""
     reason: Reason = ""
     category: str = ""
     detail: str = ""
     error: AugmentationError | None = None
+    cut_short: bool = False
 
 
 class ComplementModel(Protocol):

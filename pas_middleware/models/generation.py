@@ -49,13 +49,14 @@ class Sampler:
 
 
 class Generation:
-    """The way of one request through the batch; `text` is set when it ends."""
+    """The way of one request through the batch; `text` is set when it ends, after `cut_short` where that was early."""
 
     def __init__(self, request: Request, tokenizer: PromptTokenizer, limits: Limits, deadline: Deadline) -> None:
         self.prompt_ids = tokenizer.encode(request.prompt)
         self.deadline = deadline
         self.text: Future[str] = Future()
         self.tokens: list[int] = []
+        self.cut_short = False
         self._request, self._tokenizer, self._limits = request, tokenizer, limits
         self._sampler = Sampler(request.sampling, request.prompt)
         self._written = ""
@@ -93,6 +94,7 @@ class Generation:
         """End at the deadline with the whole sentences so far; fail where there is none."""
         text = self._whole_sentences()
         if text:
+            self.cut_short = True
             self._end(text)
         else:
             self.fail(DeadlineExceeded("No sentence of the complement was ready at the deadline."))

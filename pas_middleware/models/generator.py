@@ -72,7 +72,8 @@ class Generator:
 
 def _proposal(generation: Generation, deadline: Deadline) -> Proposal:
     try:
-        return Proposal(generation.text.result(deadline.left()))
+        text = generation.text.result(deadline.left())
+        return Proposal(text, cut_short=generation.cut_short)
     except WaitTimeout:
         return Proposal(error=DeadlineExceeded("The complement was not ready in time."))
     except CancelledError:

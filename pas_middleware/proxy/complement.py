@@ -16,7 +16,7 @@ from .augmenting import parse
 from .engine import Engine
 from .inbound import Inbound
 from .metrics import Metrics
-from .replies import answer, failure
+from .replies import RawHeaders, answer, failure
 
 PATH = "/v1/complement"
 _MAX_BYTES = 1_048_576
@@ -41,7 +41,7 @@ class ComplementEndpoint:
     async def __call__(self, inbound: Inbound, send: Send) -> None:
         """Answer one request."""
         if inbound.method != "POST":
-            await self._refuse(send, 405, "method", "use POST.")
+            await self._refuse(send, 405, "method", "use POST.", [(b"allow", b"POST")])
         elif self._engine.pas is None:
             await self._refuse(send, 503, "not_ready", "the model is not ready.")
         elif self._free < 1:
@@ -102,9 +102,9 @@ class ComplementEndpoint:
         self._metrics.augmentations.labels(PATH, result.status, result.reason).inc()
         self._metrics.seconds.observe(result.elapsed_ms / 1000)
 
-    async def _refuse(self, send: Send, status: int, code: str, message: str) -> None:
+    async def _refuse(self, send: Send, status: int, code: str, message: str, headers: RawHeaders = ()) -> None:
         self._metrics.refused.labels(code).inc()
-        await failure(send, status, code, message)
+        await failure(send, status, code, message, headers)
 
 
 def read(body: Any) -> Ask:

@@ -37,6 +37,6 @@ def endpoints() -> dict[str, Callable[[Inbound, Send], Awaitable[None]]]:
 
 async def _serve(content: bytes, kind: bytes, inbound: Inbound, send: Send) -> None:
     if inbound.method not in ("GET", "HEAD"):
-        await failure(send, 405, "method", "use GET.")
+        await failure(send, 405, "method", "use GET.", [(b"allow", b"GET, HEAD")])
         return
     await answer_bytes(send, 200, kind, content, _HEADERS)

@@ -8,8 +8,9 @@ import pytest
 
 from pas_middleware.errors import AugmentationError, ConfigError, DeadlineExceeded
 from pas_middleware.limits import Deadline
-from pas_middleware.models.base import Request
+from pas_middleware.models.base import Proposal, Request
 from pas_middleware.models.generation import Generation, Limits, Sampler
+from pas_middleware.models.generator import _proposal
 from pas_middleware.settings import Sampling
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.15, 0.1], np.float32))
@@ -97,14 +98,14 @@ def test_it_ends_beyond_the_words_that_are_allowed():
 def test_out_of_tokens_it_keeps_whole_sentences():
     one = generation("One two. Three four", max_new_tokens=15)
     assert not feed(one, 20)
-    assert one.text.result(0) == "One two."
+    assert _proposal(one, one.deadline) == Proposal("One two.")
 
 
 def test_at_the_deadline_whole_sentences_are_kept():
     one = generation("Check the units. Then")
     assert feed(one, 20)
     one.expire()
-    assert one.text.result(0) == "Check the units."
+    assert _proposal(one, one.deadline) == Proposal("Check the units.", cut_short=True)
 
 
 def test_at_the_deadline_without_a_sentence_it_fails():

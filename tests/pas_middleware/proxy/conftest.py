@@ -6,6 +6,10 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from http_servers import COMPLEMENT, Upstream, openai_answer, serving
 from pas_middleware import PAS, Record, ScriptedModel, Settings
@@ -87,3 +91,15 @@ def shared(one_for_all: tuple[httpx.Client, Upstream]) -> tuple[httpx.Client, Up
     one_for_all[1].requests.clear()
     one_for_all[1].answer = openai_answer
     return one_for_all
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """What is traced meanwhile."""
+    kept = InMemorySpanExporter()
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        trace.set_tracer_provider(provider := TracerProvider())
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    yield kept
+    kept.shutdown()  # a provider forgets none of its processors: what others trace is not kept any more

@@ -19,10 +19,6 @@ from typing import Any
 
 import httpx
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from typer.testing import CliRunner
 
 from http_servers import PROMPT, Upstream, serving
@@ -205,16 +201,6 @@ def behind(run: Run, sound: Upstream) -> Iterator[str]:
     headers = {"x-request-id": run.told, "location": f"http://evil.test/?{run.told}"}
     sound.answer = lambda _: (run.status or 200, headers, told if run.status else [b"", told])
     yield sound.url
-
-
-@pytest.fixture(scope="module")
-def spans() -> InMemorySpanExporter:
-    kept = InMemorySpanExporter()
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        trace.set_tracer_provider(provider := TracerProvider())
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    return kept
 
 
 def own(run: Run, answer: httpx.Response) -> str:

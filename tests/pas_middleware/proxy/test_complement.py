@@ -103,6 +103,7 @@ def test_bodies_that_cannot_be_read_are_refused(shared, content, headers, status
 def test_other_methods_are_refused(shared):
     answer = shared[0].get(PATH)
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/json")
+    assert answer.headers["allow"] == "POST"
     error = {"message": "pas proxy: use POST.", "type": "pas_proxy_error", "code": "method", "param": None}
     assert answer.json() == {"type": "error", "error": error}  # as OpenAI's clients read it, and Anthropic's
 

@@ -7,10 +7,6 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from http_servers import COMPLEMENT, PROMPT, openai_answer
 from pas_middleware import PAS, ModelCorrupt, Record, ScriptedModel, Settings
@@ -205,16 +201,6 @@ def test_what_happened_is_recorded(start, tmp_path):
     while not (tmp_path / "pas.jsonl").exists():
         threading.Event().wait(0.002)
     assert [row["status"] for row in read_record(tmp_path / "pas.jsonl")] == ["applied"]
-
-
-@pytest.fixture
-def spans():
-    kept = InMemorySpanExporter()
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        trace.set_tracer_provider(provider := TracerProvider())
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    return kept
 
 
 def test_a_span_continues_the_clients_trace(client, spans):

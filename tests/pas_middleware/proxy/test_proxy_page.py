@@ -47,7 +47,8 @@ def test_its_files_let_a_browser_talk_to_this_proxy_alone(page_url, upstream):
     with httpx.Client(base_url=page_url, trust_env=False) as client:
         answer = client.get("/")
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
-        assert client.post("/", content=b"x").status_code == 405
+        refused = client.post("/", content=b"x")
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "connect-src 'self'" in policy
