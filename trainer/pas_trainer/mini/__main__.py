@@ -51,7 +51,7 @@ def build(
         Path, typer.Option(help="Checkpoint and graphs; a checkpoint found here is not trained again.")
     ] = Path("build/pas-mini"),
 ) -> None:
-    """Fine-tune, export, calibrate and write the model directory (20 minutes on 2 cores with bfloat16, else longer)."""
+    """Fine-tune, export, calibrate and write the model directory (50 minutes on 2 cores, less with bfloat16)."""
     # Imported here, so that `report` runs without torch.
     from . import export, training
 
