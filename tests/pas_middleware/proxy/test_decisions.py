@@ -84,6 +84,15 @@ async def test_a_user_who_says_nothing_costs_the_model_nothing(decider, content)
     assert one.augmenter._engine.pas.asked == []
 
 
+@pytest.mark.parametrize("route", ["/v1/completions", "/v1/responses"])
+@pytest.mark.parametrize("given", [[1, 2, 3], [[1], [2]], [], ["One.", "Two."], [7], 7, {"id": "p"}, "", [""], None])
+async def test_what_is_no_text_of_a_user_is_no_fault_and_costs_the_model_nothing(decider, route, given):
+    one = decider()
+    raw = json.dumps({"prompt": given, "input": given}).encode()
+    assert await one.augmenter.decide(route, JSON, raw) == Outcome(reason="blank", body=raw)
+    assert one.augmenter._engine.pas.asked == [] and sample(one.metrics, "pas_proxy_errors_total") == 0.0
+
+
 TWICE = CHAT_BODY.replace(b'"content"', b'"content": "Hello.", "content"')
 DEEP = CHAT_BODY[:-1] + b', "x": ' + b"[" * 8 + b"]" * 8 + b"}"
 
