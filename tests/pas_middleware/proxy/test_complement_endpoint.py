@@ -124,7 +124,7 @@ async def test_a_stream_that_fails_says_why_and_ends():
 @pytest.mark.parametrize("method", ["GET", "PUT", "post"])
 async def test_other_methods(method):
     endpoint = Endpoint()
-    assert (await endpoint({"prompt": PROMPT}, method)).told == refusal(405, "method", "use POST.")
+    assert (await endpoint({"prompt": PROMPT}, method)).told == refusal(405, "method", "use POST.", (b"allow", b"POST"))
     assert endpoint.refused("method") == 1.0
 
 

@@ -50,4 +50,4 @@ def test_there_are_no_other_files():
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "get"])
 async def test_it_is_there_to_be_read(method):
-    assert (await ask("/", method)).told == refusal(405, "method", "use GET.")
+    assert (await ask("/", method)).told == refusal(405, "method", "use GET.", (b"allow", b"GET, HEAD"))
