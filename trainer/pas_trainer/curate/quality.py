@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pas_middleware.models.directory import open_directory
 from pas_middleware.models.selector import Bank, Selector
 
-from ..mini.__main__ import EMBEDDED
+from ..mini.embedded import EMBEDDED
 from ..mini.examples import Example, language_of
 from ..mini.scoring import score
 from .engine import Engine

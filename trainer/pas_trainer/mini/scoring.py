@@ -14,7 +14,7 @@ from pas_middleware.models.selector import Bank, Decision, softmax
 from pas_middleware.models.session import CpuSession
 from pas_middleware.models.tokenizer import EncoderTokenizer
 
-from .encoder import MAX_TOKENS, TAIL_TOKENS
+from .embedded import MAX_TOKENS, TAIL_TOKENS
 from .examples import Example
 
 Floats = NDArray[np.float32]
