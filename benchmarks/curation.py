@@ -62,7 +62,7 @@ def stages(folder: Path, size: int, skip: str = "") -> None:
     table = raw.take(pa.array(np.random.default_rng(0).permutation(len(raw))[:size]))
     clock.rows["read"]["seconds"] = round(clock.rows["read"]["seconds"] * len(table) / len(raw), 2)
     table = clock("clean", lambda: cleaning.clean(table, rules, local).kept)
-    table = clock("exact", lambda: cleaning.equal_ones(table, rules).kept)
+    table = clock("exact", lambda: cleaning.equal_ones(table, rules, local).kept)
     signed = clock("sign", lambda: near.signatures(table, near.words, local))
     clock("near", lambda: near.near_pairs(texts(table), signed, near.words, 0.9))
     with tempfile.TemporaryDirectory() as cache:
@@ -135,7 +135,7 @@ def read_ones(folder: Path, count: int, cache: Path | None) -> tuple[list[str], 
     """Return prompts of a folder in a seeded order, each once, and their vectors: those that the encoder can read."""
     rules, local = cleaning.Cleaning(languages=("en",)), Local()
     table = cleaning.clean(reading.read(reading.Reading((str(folder),))).kept, rules, local).kept
-    table = cleaning.equal_ones(table, rules).kept
+    table = cleaning.equal_ones(table, rules, local).kept
     table = table.take(pa.array(np.random.default_rng(0).permutation(len(table))[:count]))
     with tempfile.TemporaryDirectory() as scratch:
         made = embedding.embed(table, "", cache or Path(scratch), local)
@@ -149,7 +149,7 @@ def edits(folder: Path, count: int = 500, seed: int = 0) -> None:
     rng, local = random.Random(seed), Local()
     rules = cleaning.Cleaning(max_chars=600)
     table = cleaning.clean(reading.read(reading.Reading((str(folder),))).kept, rules, local).kept
-    table = cleaning.equal_ones(table, rules).kept
+    table = cleaning.equal_ones(table, rules, local).kept
     known = texts(table)
     pairs = near.near_pairs(known, near.signatures(table, near.words, local), near.words, 0.5)
     paired = set(pairs.later.tolist()) | set(pairs.earlier.tolist())

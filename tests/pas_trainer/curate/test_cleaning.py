@@ -79,18 +79,18 @@ def test_texts_are_kept_as_they_are_and_compared_as_if_alike():
     text = "Ｅｘｐｌａｉｎ  the ﬁrst law\u00a0of thermodynamics."
     outcome = clean(table(text, comparable(text)), Cleaning(), Local())
     assert outcome.kept.column("prompt")[0].as_py() == text
-    rest = equal_ones(outcome.kept, Cleaning())
+    rest = equal_ones(outcome.kept, Cleaning(), Local())
     assert reasons(rest) == {"1": "exact_duplicate"}
     assert rest.rejected.column("duplicate_of").to_pylist() == ["0"]
     assert rest.kept.column("copies").to_pylist() == [2]
 
 
 def test_templates_go():
-    many = equal_ones(table(*[GOOD] * 5, "Another prompt of its own."), Cleaning(max_copies=4))
+    many = equal_ones(table(*[GOOD] * 5, "Another prompt of its own."), Cleaning(max_copies=4), Local())
     assert reasons(many)["0"] == "template"
     assert many.kept.column("prompt").to_pylist() == ["Another prompt of its own."]
     opening = "Give me an introduction over 200 words for a chemical company that sells products in "
-    alike = equal_ones(table(*(f"{opening}{place}" for place in "ABCDE")), Cleaning(max_alike=3))
+    alike = equal_ones(table(*(f"{opening}{place}" for place in "ABCDE")), Cleaning(max_alike=3), Local())
     assert reasons(alike) == {"3": "template", "4": "template"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -114,24 +115,40 @@ def _judge(text: str, unsafe: bool, redacted: bool, cleaning: Cleaning) -> tuple
     return mask(text), prompt.language, "", ""
 
 
-def equal_ones(table: pa.Table, cleaning: Cleaning) -> Outcome:
+def equal_ones(table: pa.Table, cleaning: Cleaning, engine: Engine) -> Outcome:
     """Keep the first of prompts that compare equal, and none of those that come too often: they are templates."""
-    first: dict[str, int] = {}
+    found = engine.map(table.select(["prompt"]), _keys, "keys")
+    first: dict[bytes, int] = {}
     copies: Counter[int] = Counter()
-    alike: Counter[str] = Counter()
+    alike: Counter[bytes] = Counter()
     rejects = Rejects()
-    for place, text in enumerate(texts(table)):
-        key = comparable(text)
-        kept = first.setdefault(key, place)
+    keys = zip(found.column("whole").to_pylist(), found.column("opening").to_pylist(), strict=True)
+    for place, (whole, opening) in enumerate(keys):
+        kept = first.setdefault(whole, place)
         copies[kept] += 1
         if kept != place:
             rejects.duplicate(place, kept, "exact_duplicate", 1.0)
-        elif len(key) > _OPENING:
-            alike[key[:_OPENING]] += 1
-            if alike[key[:_OPENING]] > cleaning.max_alike:
-                rejects.add(place, "template", f"{alike[key[:_OPENING]]} open alike")
+        elif opening is not None:
+            alike[opening] += 1
+            if alike[opening] > cleaning.max_alike:
+                rejects.add(place, "template", f"{alike[opening]} open alike")
     for place, count in copies.items():
         if count > cleaning.max_copies:
             rejects.add(place, "template", f"{count} copies")
     counts = [copies.get(place, 1) for place in range(len(table))]
     return split(with_column(table, "copies", counts), rejects, "exact")
+
+
+def _keys(part: pa.Table) -> pa.Table:
+    """Return what stands for each prompt as it is compared, and for the beginning of a long one."""
+    plain = [comparable(text) for text in texts(part)]
+    columns = {
+        "whole": [_digest(text) for text in plain],
+        "opening": [_digest(text[:_OPENING]) if len(text) > _OPENING else None for text in plain],
+    }
+    return pa.table({name: pa.array(values, pa.binary()) for name, values in columns.items()})
+
+
+def _digest(text: str) -> bytes:
+    # Sixteen bytes, not the text: a million of them travel and fit in memory, and no two texts share one by chance.
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

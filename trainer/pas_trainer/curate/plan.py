@@ -15,7 +15,7 @@ def dry_run(curation: Curation) -> dict[str, Any]:
     curation.stage()  # that sources and benchmarks are there
     raw = reading.read(curation.reading)
     clean = cleaning.clean(raw.kept, curation.cleaning, Local())
-    distinct = texts(cleaning.equal_ones(clean.kept, curation.cleaning).kept)
+    distinct = texts(cleaning.equal_ones(clean.kept, curation.cleaning, Local()).kept)
     found: dict[str, Any] = {
         "read": len(raw.kept),
         "broken_rows": len(raw.rejected),

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pas_middleware.models.directory import open_directory
 from pas_middleware.models.selector import Bank, Selector
 
-from ..mini.__main__ import EMBEDDED
+from ..mini.embedded import EMBEDDED
 from ..mini.examples import Example, language_of
+from ..mini.floats import in_floats
 from ..mini.scoring import score
 from .engine import Engine
 from .shards import sharded
@@ -44,7 +45,8 @@ def _signals(part: pa.Table) -> pa.Table:
     examples = [Example(prompt, language_of(prompt)) for prompt in prompts]
     found = {}
     if examples:
-        scored = score(EMBEDDED / "model.onnx", EMBEDDED / "tokenizer.json", examples)
+        with in_floats(EMBEDDED / "model.onnx") as graph:
+            scored = score(graph, EMBEDDED / "tokenizer.json", examples)
         found = {id(e): decision for e, decision in zip(scored.examples, scored.decisions(bank()), strict=True)}
     decisions = [found[id(example)] for example in examples]
     return pa.table(

@@ -120,7 +120,7 @@ class _Run:
         guarded = {name: settings.inputs[name] for name in c.benchmarks}
         table = self._step("read", [settings.settings["reading"], sources], lambda: reading.read(c.reading))
         table = self._step("clean", asdict(c.cleaning), lambda: cleaning.clean(table, c.cleaning, self._engine))
-        table = self._step("exact", asdict(c.cleaning), lambda: cleaning.equal_ones(table, c.cleaning))
+        table = self._step("exact", asdict(c.cleaning), lambda: cleaning.equal_ones(table, c.cleaning, self._engine))
         table = self._step("decontaminate", [guarded, c.thresholds.benchmark], lambda: self._decontaminate(table))
         table = self._step("near", c.thresholds.near, lambda: self._near(table))
         before, embedded = table, embedding.embed(table, c.encoder, self._cache, self._engine)

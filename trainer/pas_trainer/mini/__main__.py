@@ -15,19 +15,18 @@ from typing import Annotated, Any
 
 import typer
 
-import pas_middleware
 from pas_middleware import PAS, Settings
 from pas_middleware.models.directory import open_directory
 from pas_middleware.models.selector import Bank, Intent, Selector
 
 from . import examples, figures, judging, real, report
 from .calibration import calibrate
+from .embedded import EMBEDDED
 from .scoring import score
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Build and report pas-mini, the embedded model.")
 #: A busy machine must not show in the figures.
 UNHURRIED = Settings(deadline_ms=60_000)
-EMBEDDED = Path(pas_middleware.__file__).parent / "pas_mini"
 Also = Annotated[Path | None, typer.Option(help="Labelled real prompts (JSON Lines: prompt, best, also, wrong).")]
 Prompts = Annotated[Path | None, typer.Option(help="Folder in which the project's own labels find their prompts.")]
 

@@ -13,8 +13,8 @@ from transformers import AddedToken, AutoConfig, AutoModel, AutoTokenizer, BertM
 
 from pas_middleware.models.tokenizer import excerpt
 
-#: Tokens kept of a long prompt: its head states the task, its tail often repeats or ends it.
-MAX_TOKENS, TAIL_TOKENS = 128, 40
+from .embedded import MAX_TOKENS, TAIL_TOKENS
+
 SCALE = 16.0
 #: Lines of a Chinese word, a tab and its English gloss.
 GLOSSES = Path(__file__).parent / "data" / "glosses.tsv"

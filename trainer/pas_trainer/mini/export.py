@@ -17,7 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from pas_middleware import ConfigError, __version__
 from pas_middleware.models.directory import FORMAT, write_manifest
 
-from .encoder import MAX_TOKENS, SCALE, TAIL_TOKENS, MiniEncoder
+from .embedded import MAX_TOKENS, TAIL_TOKENS
+from .encoder import SCALE, MiniEncoder
 from .examples import LEFT_ALONE, bank_rows
 from .training import Labels
 

@@ -14,7 +14,8 @@ from pas_middleware.models.selector import Bank, Decision, softmax
 from pas_middleware.models.session import CpuSession
 from pas_middleware.models.tokenizer import EncoderTokenizer
 
-from .encoder import MAX_TOKENS, TAIL_TOKENS
+from ..batching import batches, processors
+from .embedded import MAX_TOKENS, TAIL_TOKENS
 from .examples import Example
 
 Floats = NDArray[np.float32]
@@ -55,15 +56,18 @@ class Scored:
         ]
 
 
-def score(graph: Path, tokenizer: Path, examples: Sequence[Example], threads: int = 2) -> Scored:
-    """Run a graph over examples, those of like length together."""
+def score(graph: Path, tokenizer: Path, examples: Sequence[Example]) -> Scored:
+    """Run a graph over examples, the shortest first."""
     encoder = EncoderTokenizer(tokenizer, max_tokens=MAX_TOKENS, tail_tokens=TAIL_TOKENS)
-    session = CpuSession(graph, threads)
-    ordered = sorted(examples, key=lambda e: len(e.prompt))
+    session = CpuSession(graph, processors())
     parts: list[list[Floats]] = []
-    for start in range(0, len(ordered), 32):
-        ids, mask = encoder.batch([e.prompt for e in ordered[start : start + 32]])
+    ordered: list[Example] = []
+    # By tokens: a Chinese character is one, an English word of ten letters, too.
+    for places in batches([len(encoder.ids(example.prompt)) for example in examples]):
+        part = [examples[place] for place in places]
+        ids, mask = encoder.batch([example.prompt for example in part])
         parts.append(session.run(_OUTPUTS, {"input_ids": ids, "attention_mask": mask}))
+        ordered += part
     intents, categories, gate = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Scored(tuple(ordered), intents, categories, gate)
 
