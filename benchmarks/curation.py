@@ -1,6 +1,7 @@
 """Measure the curation: time, memory and growth by stage, and how well duplicates are told from what looks like them.
 
 python benchmarks/curation.py scale FOLDER [--sizes 1000,10000,50000,70000]   every stage on a folder's prompts
+python benchmarks/curation.py encoders FOLDER [--sizes 1000,10000,50000,70000] both encoders in one pass over a folder
 python benchmarks/curation.py vectors [--sizes 10000,100000,1000000]          index and selection, synthetic vectors
 python benchmarks/curation.py recall FOLDER                                   neighbours found, beside comparing all
 python benchmarks/curation.py edits FOLDER                                    planted edits: recall, precision
@@ -15,6 +16,8 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +35,8 @@ from pas_trainer.curate.table import Rejects, prompts_table, texts, with_column
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Kept = Annotated[Path | None, typer.Option(help="Where vectors are kept for the next time.")]
+#: Prompts that the encoders are given at once.
+_PART = 1_000
 PARAPHRASES = Path(__file__).parent / "paraphrases.tsv"
 
 
@@ -95,6 +100,31 @@ def alike(clock: Clock, table: pa.Table, made: embedding.Embedded) -> None:
         remove_crowded(rejects, pairs.at(limits.crowd), limits.per_cluster)
 
     clock("remove", remove)
+
+
+@app.command()
+def encoders(
+    folder: Path,
+    sizes: Annotated[str, typer.Option(help="Counts at which the times are noted.")] = "1000,10000,50000,70000",
+) -> None:
+    """Time both encoders in one pass: they take each prompt by itself, so that its first n are a run on n.
+
+    A line of JSON at each count, so that a pass that is stopped has told what it found.
+    """
+    raw = reading.read(reading.Reading((str(folder),))).kept
+    table = raw.take(pa.array(np.random.default_rng(0).permutation(len(raw))))
+    total: Counter[str] = Counter()
+    done = 0
+    for size in map(int, sizes.split(",")):
+        while done < min(size, len(table)):
+            part = table.slice(done, min(_PART, size - done))
+            clock = Clock()
+            with tempfile.TemporaryDirectory() as cache:
+                clock("embed", partial(embedding.embed, part, "", Path(cache), Local()))
+                clock("categories", partial(quality.signals, part, Path(cache), Local()))
+            total.update({name: row["seconds"] for name, row in clock.rows.items()})
+            done += len(part)
+        print(json.dumps({"prompts": done, **total, "peak_mb": clock.rows["categories"]["peak_mb"]}), flush=True)
 
 
 @app.command()
