@@ -37,7 +37,8 @@ def bank() -> Bank:
 
 def signals(table: pa.Table, cache: Path, engine: Engine) -> pa.Table:
     """Return for each prompt its category by pas-mini, how surely, whether it needs a complement, and its surface."""
-    return sharded(table, _signals, cache, engine, "categories")
+    # A model that was built anew decides anew.
+    return sharded(table, _signals, cache, engine, f"categories {open_directory(EMBEDDED).digest[:12]}")
 
 
 def _signals(part: pa.Table) -> pa.Table:
