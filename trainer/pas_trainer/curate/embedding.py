@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pas_middleware.errors import ConfigError
 
+from ..batching import batches
 from .engine import Engine
 from .shards import sharded
 from .table import texts
@@ -59,11 +60,20 @@ class Encoder:
 
     def encode(self, prompts: Sequence[str]) -> Vectors:
         """Return unit vectors, one row a text, in half precision."""
-        width = self._model.get_embedding_dimension()
+        found = np.zeros((len(prompts), self._model.get_embedding_dimension()), np.float16)
+        for places in batches(self._lengths(prompts)):
+            part = [prompts[place] for place in places]
+            found[places] = self._model.encode(
+                part, batch_size=len(part), normalize_embeddings=True, show_progress_bar=False
+            )
+        return found
+
+    def _lengths(self, prompts: Sequence[str]) -> list[int]:
         if not prompts:
-            return np.zeros((0, width), np.float16)
-        found = self._model.encode(list(prompts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(found, np.float16)
+            return []
+        most = self._model.max_seq_length
+        rows = self._model.tokenizer(list(prompts), truncation=most is not None, max_length=most)["input_ids"]
+        return [len(row) for row in rows]
 
 
 @lru_cache(maxsize=1)

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-#: Of onnxruntime's MatMulNBits: floats, where the exported graph asks for 4, integers of 8 bits.
-_FLOATS = 1
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
+
+#: The byte that stands for zero: the exporter's quantisation is symmetric.
+_ZERO = 128
 
 
 @contextmanager
 def in_floats(graph: Path) -> Iterator[Path]:
-    """Yield a copy of a graph that multiplies its 8-bit weights in floats: on AVX2, half the time for a batch."""
+    """Yield a copy of a graph whose 8-bit matrices are floats: on AVX2, two thirds of the time for a batch."""
     # Imported here: it takes a while, and the command starts without it.
     import onnx
+    from onnx import numpy_helper
 
     model = onnx.load(graph)
+    weights = {weight.name: weight for weight in model.graph.initializer}
     for node in model.graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "MatMulNBits" and attribute.name == "accuracy_level":
-                attribute.i = _FLOATS
+        if node.op_type == "MatMulNBits":
+            name = node.input[1]
+            matrix = numpy_helper.from_array(_matrix(node, weights), name)
+            weights[name].CopyFrom(matrix)
+            node.CopyFrom(onnx.helper.make_node("MatMul", [node.input[0], name], node.output, name=node.name))
     with TemporaryDirectory() as folder:
         onnx.save(model, Path(folder) / graph.name)
         yield Path(folder) / graph.name
+
+
+def _matrix(node: NodeProto, weights: Mapping[str, TensorProto]) -> NDArray[np.float32]:
+    """Return the weights of a node, of shape (inputs, outputs): they are kept as (outputs, blocks, bytes)."""
+    from onnx import numpy_helper
+
+    raw, scales = (numpy_helper.to_array(weights[name]) for name in node.input[1:3])
+    blocks = (raw.astype(np.float32) - _ZERO) * scales.reshape(*raw.shape[:2], 1)
+    inputs = next(attribute.i for attribute in node.attribute if attribute.name == "K")
+    return np.ascontiguousarray(blocks.reshape(len(raw), -1)[:, :inputs].T)
