@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from browser import Chromium
 from pas_middleware.errors import ConfigError
-from pas_trainer.report import Page, Sample
+from pas_trainer.report import Page, Sample, bars
 from pas_trainer.report.command import page_of
 from pas_trainer.report.page import shown
 
@@ -25,6 +25,14 @@ def page():
     made.figure(figure, "dots", "A caption", form="png")
     made.samples("Rejected", [Sample(f"你好 \ud800 {HOSTILE}", HOSTILE)])
     return made
+
+
+def test_bars_stand_in_order_with_their_counts():
+    axes = bars({"raw": 12_000, "kept": 7}, "prompts").axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [12_000, 7]
+    assert {"12,000", "7"} <= {text.get_text() for text in axes.texts}
+    assert axes.yaxis_inverted()
+    assert all(tick == int(tick) for tick in axes.get_xticks())
 
 
 def test_a_page_shows_its_parts_and_nothing_in_it_acts(chromium: Chromium, tmp_path):

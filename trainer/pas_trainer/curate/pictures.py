@@ -10,22 +10,11 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..report.charts import INK
+
 #: More dots than this take minutes to arrange and say no more.
 _DOTS = 1000
-_INK, _SECOND = "#3b6ea8", "#d98b3a"
-
-
-def funnel(kept: Mapping[str, int]) -> Figure:
-    """Return a bar for each step."""
-    figure = Figure(figsize=(7.5, 0.4 * len(kept) + 0.8), layout="constrained")
-    axes = figure.subplots()
-    bars = axes.barh(list(kept), list(kept.values()), color=_INK)
-    axes.bar_label(bars, labels=[f"{count:,}" for count in kept.values()], padding=4)
-    axes.invert_yaxis()
-    axes.margins(x=0.14)
-    axes.set_xlabel("prompts")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+_SECOND = "#d98b3a"
 
 
 def distribution(cells: Mapping[tuple[str, str], int], categories: Sequence[str], languages: Sequence[str]) -> Figure:
@@ -45,7 +34,7 @@ def distribution(cells: Mapping[tuple[str, str], int], categories: Sequence[str]
 
 
 def _colour(place: int) -> Any:
-    return (_INK, _SECOND)[place] if place < 2 else colormaps["tab20"](place % 20)
+    return (INK, _SECOND)[place] if place < 2 else colormaps["tab20"](place % 20)
 
 
 def histograms(lengths: NDArray[np.int64], quality: NDArray[np.float32], languages: NDArray[Any]) -> Figure:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ..report import Page, Sample
+from ..report import Page, Sample, bars
 from ..stages import Record, records
 from . import pictures
 from .run import STEPS, VECTORS
@@ -47,7 +47,7 @@ def _number(folder: Path) -> int:
 def _funnel(made: Page, raw: int, steps: list[Record]) -> None:
     made.section("Funnel", "What each step kept of what the one before left, and why the rest went.")
     kept = {"raw": raw} | {step.name: step.counts["kept"] for step in steps}
-    made.figure(pictures.funnel(kept), "prompts left after each step")
+    made.figure(bars(kept, "prompts"), "prompts left after each step")
     rows = [
         (step.name, step.counts["kept"], sum(step.rejected.values()), _listed(step.rejected), step.seconds, step.usd)
         for step in steps

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ..mini.examples import read_jsonl
-from ..report import Page, Sample
+from ..report import Page, Sample, bars
 from ..stages import Record
 
 _SAMPLES = 8
 #: Of a prompt in a sample, so that what was written for it is seen, too.
 _PROMPT = 240
-_INK = "#3b6ea8"
 _COSTS = ("calls", "input_tokens", "output_tokens", "lost_calls", "lost_usd_at_most")
 
 
@@ -48,12 +45,12 @@ def outcome(made: Page, record: Record) -> None:
     ways = {f"kept in round {number}": count for number, count in figures["rounds"].items()}
     ways |= {f"dropped: {why}": count for why, count in record.rejected.items()}
     made.section("Rounds", "A rejected complement goes back with its flaw and reason, and is written anew.")
-    made.figure(_bars(ways, "prompts"), "prompts kept in each round, and dropped")
+    made.figure(bars(ways, "prompts"), "prompts kept in each round, and dropped")
     _shares(made, "what became of a prompt", "prompts", ways)
     made.section("Flaws", "What the guard, unpaid, and the critic rejected on the way, dropped prompts included.")
     flaws = dict(sorted(figures["flaws"].items(), key=lambda item: -item[1]))
     if flaws:
-        made.figure(_bars(flaws, "complements"), "rejected complements by who found which flaw")
+        made.figure(bars(flaws, "complements"), "rejected complements by who found which flaw")
     _shares(made, "by whom, and which flaw", "complements", flaws)
     made.section("Spend", f"{record.usd:.4f} USD. Calls that broke off may have been billed; they count at their most.")
     made.table(("figure", "value"), [(name, figures[name]) for name in _COSTS])
@@ -62,19 +59,6 @@ def outcome(made: Page, record: Record) -> None:
 def _shares(made: Page, title: str, unit: str, counts: dict[str, int]) -> None:
     whole = sum(counts.values())
     made.table((title, unit, "%"), [(name, count, 100 * count / whole) for name, count in counts.items()])
-
-
-def _bars(counts: dict[str, int], unit: str) -> Figure:
-    figure = Figure(figsize=(7.5, 0.4 * len(counts) + 0.8), layout="constrained")
-    axes = figure.subplots()
-    bars = axes.barh(list(counts), list(counts.values()), color=_INK)
-    axes.bar_label(bars, labels=[f"{count:,}" for count in counts.values()], padding=4)
-    axes.invert_yaxis()
-    axes.margins(x=0.14)
-    axes.set_xlabel(unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def _categories(made: Page, pairs: Sequence[dict[str, Any]], record: Record) -> None:
