@@ -105,7 +105,10 @@ class Proxy:
 
     async def _ready(self, _: Inbound, send: Send) -> None:
         pas = self.engine.pas
-        await answer(send, 200 if pas else 503, {"ready": pas is not None, "model": pas.model.label if pas else ""})
+        if pas is None:
+            await answer(send, 503, {"ready": False, "model": ""}, [(b"retry-after", b"1")])
+        else:
+            await answer(send, 200, {"ready": True, "model": pas.model.label})
 
     async def _metrics(self, _: Inbound, send: Send) -> None:
         kind, page = self.metrics.page()

@@ -10,7 +10,7 @@ from starlette.types import Send
 
 from .. import messages
 from ..augmentation import Augmentation
-from ..errors import AugmentationError, InputError
+from ..errors import AugmentationError, InputError, QueueFull
 from ..pas import PAS
 from .augmenting import parse
 from .engine import Engine
@@ -71,12 +71,15 @@ class ComplementEndpoint:
     async def _whole(self, ask: Ask, send: Send, pas: PAS) -> None:
         try:
             result = await pas.aaugment(ask.prompt, constrained=ask.constrained)
+        except QueueFull:
+            await self._refuse_full(send)
+            return
         except AugmentationError as error:
             await self._refuse(send, 503, error.reason, "the augmentation failed.")
             return
         self._count(result)
         if result.reason == "queue_full":
-            await self._refuse(send, 429, "queue_full", "too many requests wait for the model.")
+            await self._refuse_full(send)
         else:
             await answer(send, 200, shown(result), [(b"cache-control", b"no-store")])
 
@@ -101,6 +104,9 @@ class ComplementEndpoint:
     def _count(self, result: Augmentation) -> None:
         self._metrics.augmentations.labels(PATH, result.status, result.reason).inc()
         self._metrics.seconds.observe(result.elapsed_ms / 1000)
+
+    async def _refuse_full(self, send: Send) -> None:
+        await self._refuse(send, 429, "queue_full", "too many requests wait for the model.")
 
     async def _refuse(self, send: Send, status: int, code: str, message: str, headers: RawHeaders = ()) -> None:
         self._metrics.refused.labels(code).inc()

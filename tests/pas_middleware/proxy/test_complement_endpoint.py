@@ -8,7 +8,7 @@ import pytest
 
 from http_servers import COMPLEMENT, PROMPT
 from in_process import APPLIED, JSON, SKIPPED, Client, FixedPAS, refusal, sample, scope
-from pas_middleware import Augmentation, DeadlineExceeded, InputError
+from pas_middleware import Augmentation, DeadlineExceeded, InputError, QueueFull
 from pas_middleware.proxy.complement import Ask, ComplementEndpoint, read, shown
 from pas_middleware.proxy.inbound import Inbound
 from pas_middleware.proxy.metrics import Metrics
@@ -56,11 +56,12 @@ async def test_a_complement_for_messages():
     assert endpoint.counted("skipped", "unsure") == 1.0
 
 
-async def test_a_model_with_too_many_requests_before_it():
-    endpoint = Endpoint(FULL)
+@pytest.mark.parametrize("said, counted", [(FULL, 1.0), (QueueFull("full"), None)], ids=["passthrough", "raise"])
+async def test_a_model_with_too_many_requests_before_it(said, counted):
+    endpoint = Endpoint(said)
     message = "too many requests wait for the model."
     assert (await endpoint({"prompt": PROMPT})).told == refusal(429, "queue_full", message)
-    assert endpoint.refused("queue_full") == 1.0 and endpoint.counted("skipped", "queue_full") == 1.0
+    assert endpoint.refused("queue_full") == 1.0 and endpoint.counted("skipped", "queue_full") == counted
 
 
 async def test_what_on_error_raises():

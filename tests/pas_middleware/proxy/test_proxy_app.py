@@ -45,7 +45,8 @@ async def test_it_is_ready_with_its_model():
     assert told == (200, {b"content-type": b"application/json"}, {"ready": True, "model": "fixed"})
     proxy.engine.pas = None
     told = (await call(proxy, path="/readyz", method="GET")).told
-    assert told == (503, {b"content-type": b"application/json"}, {"ready": False, "model": ""})
+    headers = {b"content-type": b"application/json", b"retry-after": b"1"}
+    assert told == (503, headers, {"ready": False, "model": ""})
 
 
 async def test_its_counts_are_a_page():
