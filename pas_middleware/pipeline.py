@@ -147,7 +147,7 @@ class Pipeline:
         try:
             yield from filter(None, [draft.end(proposal.complement.strip())])
         except GuardRejected as error:
-            yield self._failed(error, proposal.complement)
+            yield self._kept(request, proposal, self._failed(error, proposal.complement))
             return
         yield self._judge(request, replace(proposal, complement=draft.kept))
 
@@ -200,6 +200,9 @@ class Pipeline:
             verdict = self._failed(error, proposal.complement)
         except Exception as error:  # a proposal of another shape, or a fault of the guard: the prompt still passes
             return self._failed(error)
+        return self._kept(request, proposal, verdict)
+
+    def _kept(self, request: Request, proposal: Proposal, verdict: Verdict) -> Verdict:
         if not proposal.cut_short:  # asked again with more time, the model may say the whole
             self._screen.remember(request.prompt, verdict)
         return verdict

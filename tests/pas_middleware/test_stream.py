@@ -144,11 +144,18 @@ def test_shadow_streams_nothing_and_records(run):
     assert (result.status, result.proposed, result.text) == ("shadowed", FIRST, QUESTION)
 
 
-def test_same_prompt_again_comes_from_the_cache(run):
-    model = ScriptedModel(FIRST)
+@pytest.mark.parametrize("complement, pieces", [(FIRST, [FIRST]), ("See https://example.com for it.", [])])
+def test_same_prompt_again_comes_from_the_cache(complement, pieces):
+    model = ScriptedModel(complement)
+
+    async def again(pas):
+        return [piece async for piece in pas.astream(QUESTION)]
+
     with PAS(model) as pas:
-        assert list(pas.stream(QUESTION)) == [FIRST]
-        assert list(pas.stream(QUESTION)) == [FIRST]
+        assert list(pas.stream(QUESTION)) == pieces
+        assert list(pas.stream(QUESTION)) == pieces
+        assert asyncio.run(again(pas)) == pieces
+        assert pas.augment(QUESTION).applied == bool(pieces)
     assert len(model.calls) == 1
 
 
