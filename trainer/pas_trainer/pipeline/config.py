@@ -46,25 +46,31 @@ class Evaluate:
     prompts: int = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """A run: where it lies, its five stages, and what the cards say beside figures.
-
-    `max_usd` bounds what curation and synthesis spend, each; `scripted_teacher` is the port of loopback on which the
-    scripted server answers while the run lasts, 0: none.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What a run has beside its three large sections."""
 
     out: Path
     name: str
-    curate: Curation
-    synthesize: Synthesis
-    train: TrainSettings
     base: Made | None = None
     export: Export = field(default_factory=Export)
     evaluate: Evaluate = field(default_factory=Evaluate)
     scripted_teacher: int = 0
     max_usd: float | None = None
     licences: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline(_Run):
+    """A run: where it lies, its five stages, and what the cards say beside figures.
+
+    `max_usd` bounds what curation and synthesis spend, each; `scripted_teacher` is the port of loopback on which the
+    scripted server answers while the run lasts, 0: none.
+    """
+
+    curate: Curation
+    synthesize: Synthesis
+    train: TrainSettings
 
     @property
     def folders(self) -> dict[str, Path]:
@@ -98,23 +104,8 @@ def read_config(file: Path, out: Path | None) -> Pipeline:
         "synthesize": Synthesis.parse(sections["synthesize"]),
         "train": parse(TrainSettings, sections["train"], f"{file}: train"),
     }
-    rest = parse(_Rest, values, str(file))
-    built |= {field.name: getattr(rest, field.name) for field in fields(rest)}
-    config = Pipeline(**built)
+    rest = parse(_Run, values, str(file))
+    config = Pipeline(**built, **{field.name: getattr(rest, field.name) for field in fields(rest)})
     if config.base is not None:
         config = replace(config, train=replace(config.train, base=str(config.out / "base" / "checkpoint")))
     return config
-
-
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """What a run has beside its three large sections."""
-
-    out: Path
-    name: str
-    base: Made | None = None
-    export: Export = field(default_factory=Export)
-    evaluate: Evaluate = field(default_factory=Evaluate)
-    scripted_teacher: int = 0
-    max_usd: float | None = None
-    licences: dict[str, str] = field(default_factory=dict)
