@@ -115,7 +115,8 @@ class Bank:
         self._rows = np.array([self.categories.index(i.category) for i in intents])
         self._general = {i.category: i for i in intents if i.id == f"{i.category}.general"}
         self._skip = np.array([i.skip for i in intents])
-        self._families = np.array([i.family or i.id for i in intents])
+        families = [i.family or i.id for i in intents]
+        self._families = np.array([families.index(f) for f in families])
         self.texts = tuple(v.text for i in intents for texts in i.variants.values() for v in texts)
 
     def decide(self, request: Request, intent_logits: Scores, category_logits: Scores, gate_logit: float) -> Decision:
@@ -129,8 +130,7 @@ class Bank:
         sure, category_sure = float(intents[best]), float(categories[category])
         chosen, complement = "", ""
         reason = _left_alone(gate, float(intents[self._skip].sum()), top, limits)
-        family_sure = float(intents[self._families == self._families[best]].sum())
-        source = None if reason else self._source(top, family_sure, self.categories[category], category_sure, limits)
+        source = None if reason else self._source(intents, self.categories[category], category_sure, limits)
         if source is not None:
             fixed = frozenset[str](constraints_of(request.prompt))
             chosen, complement = source.id, source.choose(request.language, fixed, sure >= limits.pointed)
@@ -138,15 +138,15 @@ class Bank:
             reason = "unsure"
         return Decision(top.id, sure, self.categories[category], category_sure, gate, chosen, complement, reason)
 
-    def _source(
-        self, top: Intent, family_sure: float, category: str, category_sure: float, limits: Thresholds
-    ) -> Intent | None:
+    def _source(self, intents: Scores, category: str, category_sure: float, limits: Thresholds) -> Intent | None:
         """Return the intent whose advice to give: the one recognised, else its category's general one, else none.
 
-        Where it is sure of the family alone, the likeliest of it will do: its safe complement holds for all.
+        Where it is sure of a family alone, the likeliest of it will do: its safe complement holds for all.
         """
-        if family_sure >= limits.intent:
-            return top
+        families = np.bincount(self._families, intents)
+        best = int(families.argmax())
+        if families[best] >= limits.intent:
+            return self.intents[int(np.where(self._families == best, intents, 0).argmax())]
         return self._general.get(category) if category_sure >= limits.category else None
 
 

@@ -152,11 +152,14 @@ def test_prompts_of_left_alone_intents_get_nothing(left_alone):
 @pytest.mark.parametrize(
     ("families", "logits", "complement"),
     [
-        (("", ""), [2.0, 1.9], ""),  # torn between two intents
-        (("puzzle", "puzzle"), [2.0, 1.9], "safe a"),  # whose advice serves for either
-        (("puzzle", "puzzle"), [1.9, 2.0], "safe b"),
-        (("puzzle", "other"), [2.0, 1.9], ""),
-        (("puzzle", "puzzle"), [9.0, 1.9], "pointed a"),
+        (("", "", ""), [2.0, 1.9, -9.0], ""),  # torn between two intents
+        (("puzzle", "puzzle", ""), [2.0, 1.9, -9.0], "safe a"),  # whose advice serves for either
+        (("puzzle", "puzzle", ""), [1.9, 2.0, -9.0], "safe b"),
+        (("puzzle", "other", ""), [2.0, 1.9, -9.0], ""),
+        (("puzzle", "puzzle", ""), [9.0, 1.9, -9.0], "pointed a"),
+        (("puzzle", "puzzle", ""), [1.9, 2.0, 2.1], "safe b"),  # another is likelier than each, less likely than both
+        (("puzzle", "", "puzzle"), [2.0, 2.1, 1.9], "safe a"),
+        (("puzzle", "puzzle", ""), [1.9, 2.0, 2.6], ""),
     ],
 )
 def test_sure_of_the_family_alone_is_enough_for_the_safe_variant(families, logits, complement):
@@ -169,9 +172,9 @@ def test_sure_of_the_family_alone_is_enough_for_the_safe_variant(families, logit
             {"en": (Variant(f"pointed {name}", False, none), Variant(f"safe {name}", True, none))},
             f,
         )
-        for name, f in zip("ab", families, strict=True)
+        for name, f in zip("abc", families, strict=True)
     ]
-    limits = Thresholds(gate=0.5, intent=0.7, pointed=0.9, category=1.1, skip=0.5, temperature=1.0)
+    limits = Thresholds(gate=0.5, intent=0.6, pointed=0.9, category=1.1, skip=0.5, temperature=1.0)
     decision = Bank(["reasoning"], intents, {"en": limits}).decide(
         Request("How many are left?", "en"), np.array(logits), np.array([0.0]), 9.0
     )

@@ -72,7 +72,7 @@ def test_held_out_set_is_what_the_docs_say():
             assert counts[name, "riddle", language] == 1
             assert counts[name, "trick", language] == 20
             assert counts[name, "nothing", language] == 30
-        for name in ("fresh", "final"):
+        for name in ("fresh", "final", "closing"):
             assert counts[name, "trick", language] == 20
 
 

@@ -107,7 +107,9 @@ def report_command(
     full = score(fp32, tokenizer, rows) if fp32 is not None else None
     measured: dict[str, Any] = report.measure(int8, full, bank)
     with PAS.load(model, settings=UNHURRIED) as pas:
-        held = {name: figures.held_out_figures(pas, name) for name in ("report", "development", "fresh", "final")}
+        held = {
+            name: figures.held_out_figures(pas, name) for name in ("report", "development", "fresh", "final", "closing")
+        }
     if png is not None:
         report.draw(report.curves(int8, bank), png)
     typer.echo(json.dumps(measured | {"held_out": held}, indent=1) if as_json else report.markdown(measured, held))

@@ -113,8 +113,9 @@ def risk_coverage(confidence: Floats, right: NDArray[np.bool_]) -> tuple[list[fl
 def held_out_figures(pas: PAS, name: str) -> dict[str, Any]:
     """Return how PAS treats one held-out set: the riddle, other trick questions, prompts that need nothing.
 
-    The set `development` was looked at while data were written; `report` was not, but its failures were read before the
-    data of the present model; `fresh`, trick questions alone, was written after those data without a look at them.
+    The set `development` was looked at while data were written; of `report`, `fresh` and `final` the failures were read
+    before the data of the present model were. `closing`, trick questions alone, was written beside those data without a
+    look at them, and read by nobody before the measurement.
     """
     results = [(row, pas.augment(row["prompt"])) for row in HeldOut.read().rows if row["set"] == name]
     out: dict[str, Any] = {}
