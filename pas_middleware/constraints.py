@@ -37,6 +37,12 @@ _EXTRAS = (
 _DO_NOT = r"(?<!\bi )(?<!\bwe )(?<!they )(?<!you )\b(?:do not|don'?t)"
 _BEGIN = r"(?:^|(?<=[.,;:!?(\n\u2014-])|(?<=[.,;:!?)\n\u2014-] )|(?<=\band )|(?<=\bplease ))"
 _END = r"(?=\s?(?:[.,;:!?)\n\u2014-]|$|(?:please|pls|no|or|and|just|at all|ever)\b))"
+#: "Selling nothing else", "she has eaten nothing else", "there was nothing else"; not after "need" and "then".
+_NOT_IN_A_STORY = (
+    r"(?<!ing )(?<![^e]ed )(?<![^h]en )(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )(?<!\bhas )(?<!\bhave )(?<!\bhad )"
+    r"(?<!there's )(?<!\bate )(?<!\beats )(?<!\bsold )(?<!\bsells )(?<!\bbought )(?<!\bdid )(?<!\bdoes )"
+    r"(?<!\btook )(?<!\bknows )"
+)
 
 _BARE_EN = {
     "say only": rf"\b{_SAY} {_WITH}{_ONLY} {_WITH}{_THE}(?:{_ANY_RESULT}|[\"'\u201c])",
@@ -52,8 +58,8 @@ _BARE_EN = {
     "answer yes or no": rf"\b(?:{_SAY}|just|simply)(?: (?:me|only|just|with|either)){{0,3}} {_YES}",
     "yes or no": rf"(?:^|(?<=[?.!,:;\n] )|(?<=[?.!,:;\n])){_YES_OR_NO}\s?(?:[:,.(]|[?!]?\s{{0,3}}$)",
     "no extras": rf"\b{_NO} {_EXTRAS}{_END}",
-    "nothing else": r"\b(?:nothing (?:else|more|besides|outside)|nothing before or after)\b(?=\s?(?:[.,:;!?)\n]|$|- |"
-    r"->))",
+    "nothing else": rf"{_NOT_IN_A_STORY}\b(?:nothing (?:else|more|besides|outside)|nothing before or after)\b"
+    r"(?=\s?(?:[.,:;!?)\n]|$|- |->))",
     "do not explain": rf"{_DO_NOT} (?:explain|elaborate|comment|justify)\b"
     r"(?=\s?(?:[.,;:!?)\n]|$|(?:and|or|it|anything|your|why|the (?:changes|code|answer))\b))",
     "do not add": rf"{_DO_NOT} (?:add|include|write|output|say|return|give|provide|type) (?:me )?"
