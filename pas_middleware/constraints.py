@@ -37,11 +37,10 @@ _EXTRAS = (
 _DO_NOT = r"(?<!\bi )(?<!\bwe )(?<!they )(?<!you )\b(?:do not|don'?t)"
 _BEGIN = r"(?:^|(?<=[.,;:!?(\n\u2014-])|(?<=[.,;:!?)\n\u2014-] )|(?<=\band )|(?<=\bplease ))"
 _END = r"(?=\s?(?:[.,;:!?)\n\u2014-]|$|(?:please|pls|no|or|and|just|at all|ever)\b))"
-#: "Selling nothing else", "she has eaten nothing else", "there was nothing else"; not after "need" and "then".
+#: "Selling nothing else", "she has eaten nothing else", not after "need" and "then"; what _TOLD knows is not repeated.
 _NOT_IN_A_STORY = (
     r"(?<!ing )(?<![^e]ed )(?<![^h]en )(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )(?<!\bhas )(?<!\bhave )(?<!\bhad )"
-    r"(?<!there's )(?<!\bate )(?<!\beats )(?<!\bsold )(?<!\bsells )(?<!\bbought )(?<!\bdid )(?<!\bdoes )"
-    r"(?<!\btook )(?<!\bknows )"
+    r"(?<!\bate )(?<!\beats )(?<!\bsold )(?<!\bsells )(?<!\bbought )(?<!\btook )(?<!\bknows )"
 )
 
 _BARE_EN = {
